@@ -1,0 +1,3 @@
+//! timeball
+#![forbid(unsafe_code)]
+fn main() {}

@@ -1,0 +1,2 @@
+//! timeball-config
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! timeball-core
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! timeball-daemon
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! timeball-host
+

@@ -1,0 +1,2 @@
+//! timeball-sim
+#![forbid(unsafe_code)]
