@@ -63,7 +63,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    const fn from_bits(bits: u8) -> Self {
+    pub(crate) const fn from_bits(bits: u8) -> Self {
         match bits & 7 {
             0 => Self::Reserved,
             1 => Self::SymmetricActive,

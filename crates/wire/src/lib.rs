@@ -2,12 +2,23 @@
 //!
 //! No I/O, no clock and no allocation on the packet path. Every parser takes untrusted bytes and
 //! answers with a value or a named error; none of them panics.
+//!
+//! Start at [`classify`], which sorts a datagram, or at [`Packet::parse`] where only time packets
+//! can come; [`PacketWriter`] goes the other way.
 #![forbid(unsafe_code)]
 
+pub mod extension_field;
 pub mod header;
+pub mod message;
+pub mod packet;
 pub mod reference_id;
 pub mod time;
+pub mod writer;
 
+pub use extension_field::{ExtensionField, ExtensionFields, FieldType};
 pub use header::{Header, LeapIndicator, Mode};
+pub use message::{ControlMessage, Garbage, Message, PrivateMessage, classify};
+pub use packet::{NTP_PORT, Packet, PacketError, Trailer};
 pub use reference_id::{KissCode, ReferenceId};
 pub use time::{Instant, NtpShort, NtpTimestamp, Oscillator, Span, Timestamp};
+pub use writer::{BufferTooSmall, PacketWriter};
