@@ -1,0 +1,133 @@
+//! Everything the engine can be told.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+use timeball_wire::Timestamp;
+
+use super::output::{ExchangeId, ResolveId};
+use crate::discipline::ClockCommand;
+use crate::now::Now;
+use crate::settings::Settings;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The deadline may have passed.
+    Timeout,
+    /// A datagram arrived on the socket of an exchange.
+    Datagram(Answer<'a>),
+    /// A request left: its transmit timestamp. May come several times, better and better.
+    Sent {
+        /// Whose request.
+        exchange: ExchangeId,
+        /// When it left, by the system clock.
+        at: Timestamp,
+        /// How the moment is known.
+        quality: StampQuality,
+    },
+    /// A request could not be sent, or the network said that nobody listens there.
+    SendFailed {
+        /// Whose request.
+        exchange: ExchangeId,
+        /// What was said.
+        reason: String,
+    },
+    /// A name has been resolved.
+    Resolved {
+        /// Which question.
+        id: ResolveId,
+        /// The addresses, in the resolver's order.
+        addresses: Result<&'a [IpAddr], ResolveError>,
+    },
+    /// A clock command was carried out, or refused. Comes with a reading taken right after; `before`
+    /// was taken right before, so that the moment of the change is known.
+    ClockAdjusted {
+        /// The command.
+        command: ClockCommand,
+        /// All clocks just before.
+        before: Now,
+        /// How it went.
+        result: Result<(), ClockError>,
+    },
+    /// This machine's own addresses, at start and whenever they change; a server that is one of them
+    /// is no source.
+    OwnAddresses(&'a [IpAddr]),
+    /// An operator wants something.
+    Command(Command),
+}
+
+/// A datagram that arrived on the socket of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// Whose socket.
+    pub exchange: ExchangeId,
+    /// Sender.
+    pub from: SocketAddr,
+    /// The address it was sent to, if the socket knows; the server's reference ID may name it.
+    pub to: Option<IpAddr>,
+    /// The payload, cut at the size of the receive buffer.
+    pub bytes: &'a [u8],
+    /// When it arrived, by the system clock.
+    pub received: Timestamp,
+    /// How the moment is known.
+    pub quality: StampQuality,
+}
+
+/// How a timestamp was taken, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StampQuality {
+    /// The program read the clock.
+    Daemon,
+    /// The kernel did, in the network stack.
+    Kernel,
+    /// The network interface did.
+    Hardware,
+}
+
+impl StampQuality {
+    /// Error (s) to assume of such a timestamp beyond the clock's precision.
+    pub const fn error(self) -> f64 {
+        match self {
+            Self::Daemon => 20e-6,
+            Self::Kernel => 2e-6,
+            Self::Hardware => 50e-9,
+        }
+    }
+}
+
+/// Why a name has no addresses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// The name does not exist or has no address of the wanted family.
+    #[error("no such name")]
+    NotFound,
+    /// The resolver could not be asked; trying again may help.
+    #[error("{0}")]
+    Temporary(String),
+}
+
+/// Why the kernel did not do what it was told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClockError {
+    /// The right to set the clock (`CAP_SYS_TIME`) is missing.
+    #[error("no permission to set the clock (CAP_SYS_TIME)")]
+    Permission,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What an operator can ask of a running engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Step the clock now, whatever the step policy says; also ends a panic.
+    Step,
+    /// Send a volley of requests to every source.
+    Burst,
+    /// Resolve all names anew.
+    Refresh,
+    /// Work with other settings from now on; unchanged sources keep their history.
+    Configure(Box<Settings>),
+}

@@ -1,0 +1,267 @@
+//! What happened, for the log.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use timeball_wire::{KissCode, Span};
+
+use crate::association::Reject;
+use crate::selection::State;
+
+/// Something worth a line in the log. `Display` is that line.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A source became the system peer.
+    SystemPeer {
+        /// Its name.
+        name: String,
+        /// Its address.
+        address: SocketAddr,
+    },
+    /// There is no time to follow any more, or not yet.
+    Unsynchronised {
+        /// Why.
+        reason: String,
+    },
+    /// A source's state changed.
+    SourceState {
+        /// Its name.
+        name: String,
+        /// The new state.
+        state: State,
+        /// Why.
+        reason: String,
+    },
+    /// A source answers again, or no more.
+    Reachability {
+        /// Its name.
+        name: String,
+        /// It answers.
+        reachable: bool,
+    },
+    /// A datagram was not believed.
+    Rejected {
+        /// The source's name.
+        name: String,
+        /// The rule it broke.
+        reject: Reject,
+    },
+    /// A server asked us to slow down or stop.
+    Kiss {
+        /// The source's name.
+        name: String,
+        /// The code.
+        code: KissCode,
+    },
+    /// A source was given another address.
+    Replaced {
+        /// Its name.
+        name: String,
+        /// The address it had.
+        old: SocketAddr,
+        /// The address it has now, if any.
+        new: Option<SocketAddr>,
+        /// Why.
+        reason: String,
+    },
+    /// A source's own clock jumped.
+    SourceStepped {
+        /// Its name.
+        name: String,
+        /// By how much (s).
+        by: f64,
+    },
+    /// A name could not be resolved.
+    ResolveFailed {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// We stepped the clock.
+    Stepped {
+        /// By how much.
+        by: Span,
+    },
+    /// Somebody else stepped the clock.
+    ForeignStep {
+        /// By how much.
+        by: Span,
+    },
+    /// Somebody else changed the clock's frequency.
+    ForeignFrequency {
+        /// From (s/s).
+        from: f64,
+        /// To (s/s).
+        to: f64,
+    },
+    /// This machine was suspended.
+    Resumed {
+        /// For how long.
+        after: Span,
+    },
+    /// The clock is further off than may be stepped; it is slewed.
+    StepRefused {
+        /// How far it is off (s).
+        offset: f64,
+    },
+    /// All sources together are beyond the panic bound: nothing is adjusted until an operator says.
+    Panic {
+        /// How far they are off (s).
+        offset: f64,
+        /// The bound (s).
+        bound: f64,
+    },
+    /// A leap second has been armed, or disarmed.
+    LeapArmed {
+        /// +1 inserted, −1 deleted, 0 disarmed.
+        direction: i8,
+    },
+    /// The leap second has passed.
+    LeapDone,
+    /// The kernel refused a clock command.
+    ClockError {
+        /// What it said.
+        reason: String,
+    },
+    /// The settings were replaced.
+    Reconfigured {
+        /// Sources kept with their history.
+        kept: usize,
+        /// Sources added.
+        added: usize,
+        /// Sources removed.
+        removed: usize,
+    },
+}
+
+/// How loud an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For whoever is looking.
+    Debug,
+    /// Normal operation.
+    Info,
+    /// An operator should know.
+    Warning,
+    /// An operator must act.
+    Error,
+}
+
+impl Event {
+    /// How loud this event is.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Rejected { .. } => Severity::Debug,
+            Self::SystemPeer { .. }
+            | Self::Replaced { .. }
+            | Self::Resumed { .. }
+            | Self::LeapArmed { .. }
+            | Self::LeapDone
+            | Self::Reconfigured { .. } => Severity::Info,
+            Self::SourceState { state, .. } => match state {
+                State::Falseticker | State::Untrusted => Severity::Warning,
+                _ => Severity::Debug,
+            },
+            Self::Reachability { reachable, .. } => {
+                if *reachable {
+                    Severity::Info
+                } else {
+                    Severity::Warning
+                }
+            }
+            Self::Unsynchronised { .. }
+            | Self::Kiss { .. }
+            | Self::SourceStepped { .. }
+            | Self::ResolveFailed { .. }
+            | Self::Stepped { .. }
+            | Self::ForeignStep { .. }
+            | Self::ForeignFrequency { .. }
+            | Self::StepRefused { .. } => Severity::Warning,
+            Self::Panic { .. } | Self::ClockError { .. } => Severity::Error,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SystemPeer { name, address } if *name == address.ip().to_string() => {
+                write!(f, "selected source {name}")
+            }
+            Self::SystemPeer { name, address } => {
+                write!(f, "selected source {name} ({})", address.ip())
+            }
+            Self::Unsynchronised { reason } => write!(f, "not synchronised: {reason}"),
+            Self::SourceState { name, state, reason } => {
+                write!(f, "source {name}: {state}: {reason}")
+            }
+            Self::Reachability { name, reachable: true } => write!(f, "source {name} answers"),
+            Self::Reachability { name, reachable: false } => {
+                write!(f, "source {name} no longer answers")
+            }
+            Self::Rejected { name, reject } => {
+                write!(f, "datagram for source {name} rejected: {reject}")
+            }
+            Self::Kiss { name, code } => match code {
+                KissCode::Rate => write!(f, "source {name} says RATE: polling more slowly"),
+                KissCode::Deny => write!(f, "source {name} says DENY: not asking it any more"),
+                KissCode::Restrict => write!(f, "source {name} says RSTR: not asking it any more"),
+                KissCode::Other(code) => {
+                    write!(f, "source {name} says {}: no meaning to us", code.escape_ascii())
+                }
+            },
+            Self::Replaced { name, old, new: Some(new), reason } => {
+                write!(f, "source {name}: {} replaced by {}: {reason}", old.ip(), new.ip())
+            }
+            Self::Replaced { name, old, new: None, reason } => {
+                write!(f, "source {name}: {} given up: {reason}", old.ip())
+            }
+            Self::SourceStepped { name, by } => {
+                write!(f, "the clock of source {name} jumped by {by:+.6} s")
+            }
+            Self::ResolveFailed { name, reason } => write!(f, "cannot resolve {name}: {reason}"),
+            Self::Stepped { by } => write!(f, "system clock was stepped by {:+.6} s", by.seconds()),
+            Self::ForeignStep { by } => {
+                write!(f, "somebody else stepped the system clock by {:+.6} s", by.seconds())
+            }
+            Self::ForeignFrequency { from, to } => write!(
+                f,
+                "somebody else changed the clock's frequency from {:+.3} to {:+.3} ppm",
+                from * 1e6,
+                to * 1e6
+            ),
+            Self::Resumed { after } => {
+                write!(f, "resumed after {:.1} s of suspend", after.seconds())
+            }
+            Self::StepRefused { offset } => {
+                write!(
+                    f,
+                    "the clock is {offset:+.3} s off and may not be stepped any more: slewing"
+                )
+            }
+            Self::Panic { offset, bound } => write!(
+                f,
+                "all sources are {offset:+.3} s away from the clock, beyond the panic bound of \
+                 {bound} s: nothing is adjusted; check the sources, then `timeball step`"
+            ),
+            Self::LeapArmed { direction: 1 } => {
+                write!(f, "a leap second will be inserted at the end of this UTC day")
+            }
+            Self::LeapArmed { direction: -1 } => {
+                write!(f, "a leap second will be deleted at the end of this UTC day")
+            }
+            Self::LeapArmed { .. } => write!(f, "the leap second is called off"),
+            Self::LeapDone => write!(f, "the leap second has passed"),
+            Self::ClockError { reason } => {
+                write!(f, "the kernel refused to adjust the clock: {reason}")
+            }
+            Self::Reconfigured { kept, added, removed } => {
+                write!(
+                    f,
+                    "configuration reloaded: {kept} sources kept, {added} added, {removed} removed"
+                )
+            }
+        }
+    }
+}

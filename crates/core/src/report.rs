@@ -1,0 +1,185 @@
+//! The read model: everything a person may ask, computed once and shown by every control plane.
+//!
+//! Times are seconds, frequencies parts per million, unless the name says otherwise.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
+
+use crate::engine::StampQuality;
+use crate::selection::{Options, SourceId, State};
+
+/// The whole of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The clock and what it follows.
+    #[serde(flatten)]
+    pub tracking: Tracking,
+    /// Every source, in the operator's order.
+    pub sources: Vec<SourceReport>,
+    /// What was rejected, by rule, over all sources past and present.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// The clock and what it follows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tracking {
+    /// The clock follows a source and its bound is known.
+    pub synchronised: bool,
+    /// Why, or why not, in words.
+    pub reason: String,
+    /// The clock is being corrected (false with `--no-clock` and without the right to).
+    pub clock_control: bool,
+    /// The sources are beyond the panic bound; the clock and waits for an operator.
+    pub panicked: bool,
+    /// When this was read, by the system clock.
+    pub system_time: Option<Timestamp>,
+    /// System peer.
+    pub system_peer: Option<SourceId>,
+    /// Its name.
+    pub system_peer_name: Option<String>,
+    /// Reference ID we serve.
+    pub reference_id: ReferenceId,
+    /// The same in words: address, clock or code.
+    pub reference: String,
+    /// Our stratum, 16 while not synchronised.
+    pub stratum: u8,
+    /// Leap warning.
+    pub leap: LeapIndicator,
+    /// Last update of the clock.
+    pub reference_time: Option<Timestamp>,
+    /// Estimated true time minus system clock.
+    pub offset: Option<f64>,
+    /// The system clock is within this of true time, if the sources are right.
+    pub offset_bound: Option<f64>,
+    /// One standard deviation of the offset, path asymmetry not included.
+    pub offset_sd: Option<f64>,
+    /// What is still to be slewed.
+    pub remaining_correction: f64,
+    /// Frequency correction the oscillator needs (ppm).
+    pub frequency_ppm: f64,
+    /// One standard deviation of it (ppm).
+    pub frequency_sd_ppm: f64,
+    /// Frequency correction in force, slew included (ppm).
+    pub kernel_frequency_ppm: f64,
+    /// Round-trip delay to the reference clock.
+    pub root_delay: f64,
+    /// Dispersion to the reference clock.
+    pub root_dispersion: f64,
+    /// Time since the last update from a source.
+    pub update_age: Option<f64>,
+    /// Updates of the clock since the start.
+    pub updates: u64,
+    /// Steps made since the start.
+    pub steps: u64,
+    /// Steps by somebody else since the start.
+    pub foreign_steps: u64,
+    /// Times this machine was suspended.
+    pub suspends: u64,
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        Self {
+            synchronised: false,
+            reason: "starting".into(),
+            clock_control: false,
+            panicked: false,
+            system_time: None,
+            system_peer: None,
+            system_peer_name: None,
+            reference_id: ReferenceId::NONE,
+            reference: String::new(),
+            stratum: 16,
+            leap: LeapIndicator::Unsynchronised,
+            reference_time: None,
+            offset: None,
+            offset_bound: None,
+            offset_sd: None,
+            remaining_correction: 0.0,
+            frequency_ppm: 0.0,
+            frequency_sd_ppm: 0.0,
+            kernel_frequency_ppm: 0.0,
+            root_delay: 0.0,
+            root_dispersion: 0.0,
+            update_age: None,
+            updates: 0,
+            steps: 0,
+            foreign_steps: 0,
+            suspends: 0,
+        }
+    }
+}
+
+/// One source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Its identifier.
+    pub id: SourceId,
+    /// Name as configured.
+    pub name: String,
+    /// Address in use; none while the name is being resolved.
+    pub address: Option<IpAddr>,
+    /// UDP port.
+    pub port: u16,
+    /// It came out of a pool.
+    pub pool: bool,
+    /// What selection may do with it.
+    pub options: Options,
+    /// What selection made of it.
+    pub state: State,
+    /// Why, in words.
+    pub reason: String,
+    /// Last eight polls, newest in the lowest bit.
+    pub reach: u8,
+    /// Poll interval (log₂ s).
+    pub poll: i8,
+    /// Poll interval that the last answer named (log₂ s).
+    pub server_poll: Option<i8>,
+    /// Time to the next request.
+    pub next_poll: Option<f64>,
+    /// Time since the last good answer.
+    pub last_answer: Option<f64>,
+    /// Its server's stratum.
+    pub stratum: Option<u8>,
+    /// Its server's reference ID.
+    pub reference_id: Option<ReferenceId>,
+    /// The same in words.
+    pub reference: String,
+    /// Its server's leap warning.
+    pub leap: Option<LeapIndicator>,
+    /// Protocol version in use.
+    pub version: u8,
+    /// Estimated true time minus system clock, by this source.
+    pub offset: Option<f64>,
+    /// The source's root distance: `offset` ± this contains true time if the source is right.
+    pub offset_bound: Option<f64>,
+    /// One standard deviation of the offset, path asymmetry not included.
+    pub offset_sd: Option<f64>,
+    /// Frequency of the oscillator by this source (ppm).
+    pub frequency_ppm: Option<f64>,
+    /// One standard deviation of it (ppm).
+    pub frequency_sd_ppm: Option<f64>,
+    /// Round-trip delay to the server.
+    pub delay: Option<f64>,
+    /// Standard deviation of single measurements.
+    pub jitter: Option<f64>,
+    /// Root delay through this source.
+    pub root_delay: Option<f64>,
+    /// Root dispersion through this source.
+    pub root_dispersion: Option<f64>,
+    /// Measurements in use.
+    pub samples: usize,
+    /// How the transmission of the last request is known.
+    pub transmit_stamp: Option<StampQuality>,
+    /// How the arrival of the last answer is known.
+    pub receive_stamp: Option<StampQuality>,
+    /// Requests sent.
+    pub sent: u64,
+    /// Answers accepted.
+    pub accepted: u64,
+    /// Datagrams rejected, by rule.
+    pub rejected: BTreeMap<String, u64>,
+}

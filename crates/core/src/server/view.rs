@@ -1,0 +1,50 @@
+//! What the server says of its own clock; the engine publishes it, every worker reads it.
+
+use serde::{Deserialize, Serialize};
+use timeball_wire::{Instant, LeapIndicator, NtpShort, ReferenceId, Timestamp};
+
+/// The part of every answer that is the same for all clients.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// Leap warning, or `Unsynchronised`.
+    pub leap: LeapIndicator,
+    /// Our stratum; 16 while not synchronised.
+    pub stratum: u8,
+    /// Precision of the system clock, log₂ seconds.
+    pub precision: i8,
+    /// Whom we follow.
+    pub reference_id: ReferenceId,
+    /// When the clock was last set or corrected.
+    pub reference_time: Timestamp,
+    /// Round-trip delay to the reference clock (s).
+    pub root_delay: f64,
+    /// Dispersion to the reference clock (s) at `as_of`.
+    pub root_dispersion: f64,
+    /// When `root_dispersion` was right.
+    pub as_of: Instant,
+    /// How fast it grows (s/s).
+    pub dispersion_rate: f64,
+}
+
+impl ServerView {
+    /// What a server says that has never been synchronised.
+    pub const fn unsynchronised(precision: i8, as_of: Instant) -> Self {
+        Self {
+            leap: LeapIndicator::Unsynchronised,
+            stratum: 16,
+            precision,
+            reference_id: ReferenceId::NONE,
+            reference_time: Timestamp::from_nanos(0),
+            root_delay: 0.0,
+            root_dispersion: 16.0,
+            as_of,
+            dispersion_rate: 0.0,
+        }
+    }
+
+    /// Root dispersion at `now`, never understated.
+    pub fn root_dispersion_at(&self, now: Instant) -> NtpShort {
+        let age = (now - self.as_of).seconds().max(0.0);
+        NtpShort::from_seconds_ceil(self.root_dispersion + age * self.dispersion_rate)
+    }
+}

@@ -1,0 +1,1 @@
+//! System clock readings ⇄ the free-running oscillator.
