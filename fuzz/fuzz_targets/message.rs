@@ -23,6 +23,11 @@ fuzz_target!(|datagram: &[u8]| {
         Message::Garbage(Garbage::Packet(error)) => {
             assert_eq!(Packet::parse(datagram), Err(error));
         }
+        Message::Garbage(
+            Garbage::ControlVersion { version } | Garbage::PrivateVersion { version },
+        ) => {
+            assert!(mode >= Some(6) && version == datagram[0] >> 3 & 7);
+        }
         Message::Garbage(Garbage::ControlTooShort { len }) => {
             assert!(mode == Some(6) && len == datagram.len() && len < 12);
         }

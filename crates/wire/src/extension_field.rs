@@ -185,3 +185,92 @@ impl<'a> Iterator for ExtensionFields<'a> {
 }
 
 impl core::iter::FusedIterator for ExtensionFields<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIRE: [u8; 20] =
+        [0x01, 0x04, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+
+    fn representation() -> ExtensionField<'static> {
+        ExtensionField { field_type: FieldType::UNIQUE_IDENTIFIER, value: &WIRE[4..] }
+    }
+
+    #[test]
+    fn deconstruct() {
+        let (field, rest) = ExtensionField::split_from(&WIRE).unwrap();
+        assert_eq!(field.field_type.to_u16(), 0x0104);
+        assert_eq!(field.value, &WIRE[4..]);
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn construct_from_parts() {
+        let mut buffer = [0xff; 20];
+        let field = ExtensionField { field_type: FieldType::from_u16(0x0104), value: &WIRE[4..] };
+        assert_eq!(field.emit(&mut buffer), Ok(20));
+        assert_eq!(buffer, WIRE);
+    }
+
+    #[test]
+    fn parse() {
+        assert_eq!(ExtensionField::split_from(&WIRE), Ok((representation(), &[][..])));
+    }
+
+    #[test]
+    fn emit_pads_with_zeros_to_a_multiple_of_four_and_to_the_minimum() {
+        let mut buffer = [0xff; 32];
+        let field = |value| ExtensionField { field_type: FieldType::NTS_COOKIE, value };
+        assert_eq!(field(&[7]).emit(&mut buffer), Ok(16));
+        assert_eq!(buffer[..17], [2, 4, 0, 16, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff]);
+        assert_eq!(field(&[7; 13]).emit(&mut buffer), Ok(20));
+        assert_eq!(buffer[..4], [2, 4, 0, 20]);
+        assert_eq!(buffer[16..21], [7, 0, 0, 0, 0xff]);
+    }
+
+    #[test]
+    fn impossible_lengths() {
+        let mut wire = WIRE;
+        let mut with_length = |length: u16| {
+            wire[2..4].copy_from_slice(&length.to_be_bytes());
+            ExtensionField::split_from(&wire).map(|(field, rest)| (field.value.len(), rest.len()))
+        };
+        for length in [0, 1, 3, 4, 12, 15] {
+            assert_eq!(with_length(length), Err(FieldError::TooShort { length }));
+        }
+        for length in [17, 18, 19, 65535] {
+            assert_eq!(with_length(length), Err(FieldError::Unaligned { length }));
+        }
+        for length in [24, 65532] {
+            assert_eq!(with_length(length), Err(FieldError::Overrun { length, remaining: 20 }));
+        }
+        assert_eq!(with_length(16), Ok((12, 4)));
+        assert_eq!(with_length(20), Ok((16, 0)));
+    }
+
+    #[test]
+    fn emit_refuses_a_small_buffer_and_an_endless_value() {
+        let mut buffer = [0xff; 19];
+        assert_eq!(representation().emit(&mut buffer), Err(BufferTooSmall));
+        assert_eq!(buffer, [0xff; 19]);
+
+        let mut buffer = vec![0; 70_000];
+        let value = vec![0; 65_528];
+        let longest = ExtensionField { field_type: FieldType::NTS_COOKIE, value: &value };
+        assert_eq!(longest.emit(&mut buffer), Ok(65_532));
+        assert_eq!(buffer[2..4], [0xff, 0xfc]);
+        let value = vec![0; 65_529];
+        let too_long = ExtensionField { field_type: FieldType::NTS_COOKIE, value: &value };
+        assert_eq!(too_long.wire_len(), None);
+        assert_eq!(too_long.emit(&mut buffer), Err(BufferTooSmall));
+    }
+
+    #[test]
+    fn types_are_named() {
+        assert_eq!(format!("{:?}", FieldType::NTS_AUTHENTICATOR), "nts-authenticator");
+        assert_eq!(format!("{:?}", FieldType::from_u16(0x0205)), "0x0205");
+        assert!(FieldType::from_u16(0xf000).is_experimental());
+        assert!(!FieldType::from_u16(0xefff).is_experimental());
+    }
+}

@@ -7,18 +7,22 @@
 //! can come; [`PacketWriter`] goes the other way.
 #![forbid(unsafe_code)]
 
+mod civil;
 pub mod extension_field;
 pub mod header;
 pub mod message;
 pub mod packet;
+pub mod packet_error;
 pub mod reference_id;
 pub mod time;
 pub mod writer;
 
+pub use civil::ParseTimestampError;
 pub use extension_field::{ExtensionField, ExtensionFields, FieldType};
 pub use header::{Header, LeapIndicator, Mode};
 pub use message::{ControlMessage, Garbage, Message, PrivateMessage, classify};
-pub use packet::{NTP_PORT, Packet, PacketError, Trailer};
-pub use reference_id::{KissCode, ReferenceId};
+pub use packet::{NTP_PORT, Packet, Trailer};
+pub use packet_error::PacketError;
+pub use reference_id::{DisplayReferenceId, KissCode, ReferenceId};
 pub use time::{Instant, NtpShort, NtpTimestamp, Oscillator, Span, Timestamp};
 pub use writer::{BufferTooSmall, PacketWriter};

@@ -3,9 +3,11 @@
 //! Modes 6 and 7 are read only as far as it takes to refuse and count them.
 
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use crate::header::Mode;
-use crate::packet::{Packet, PacketError};
+use crate::packet::Packet;
+use crate::packet_error::PacketError;
 
 /// A datagram, sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +47,13 @@ pub fn classify(datagram: &[u8]) -> Message<'_> {
     sorted.unwrap_or_else(Message::Garbage)
 }
 
+/// The versions in which modes 6 and 7 are messages; others are not even NTP.
+const VERSIONS: RangeInclusive<u8> = 1..=4;
+
 /// The start of a mode 6 message (RFC 9327 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlMessage {
-    /// Protocol version, 0 to 7 as sent.
+    /// Protocol version, 1 to 4.
     pub version: u8,
     /// The R bit: an answer. Never to be answered again.
     pub is_response: bool,
@@ -73,8 +78,12 @@ impl ControlMessage {
         else {
             return Err(Garbage::ControlTooShort { len: datagram.len() });
         };
+        let version = first >> 3 & 7;
+        if !VERSIONS.contains(&version) {
+            return Err(Garbage::ControlVersion { version });
+        }
         Ok(Self {
-            version: first >> 3 & 7,
+            version,
             is_response: second & 0x80 != 0,
             is_error: second & 0x40 != 0,
             has_more: second & 0x20 != 0,
@@ -87,7 +96,7 @@ impl ControlMessage {
 /// The start of a mode 7 message (RFC 9327 appendix A).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrivateMessage {
-    /// Protocol version, 0 to 7 as sent.
+    /// Protocol version, 1 to 4.
     pub version: u8,
     /// The R bit: an answer. Answering it is how two servers once kept each other busy for ever
     /// (CVE-2009-3563).
@@ -112,8 +121,12 @@ impl PrivateMessage {
         else {
             return Err(Garbage::PrivateTooShort { len: datagram.len() });
         };
+        let version = first >> 3 & 7;
+        if !VERSIONS.contains(&version) {
+            return Err(Garbage::PrivateVersion { version });
+        }
         Ok(Self {
-            version: first >> 3 & 7,
+            version,
             is_response: first & 0x80 != 0,
             has_more: first & 0x40 != 0,
             is_authenticated: second & 0x80 != 0,
@@ -133,10 +146,20 @@ pub enum Garbage {
         /// Length of the datagram, bytes.
         len: usize,
     },
+    /// Mode 6 of a version that is none of ours.
+    ControlVersion {
+        /// The version the datagram claims.
+        version: u8,
+    },
     /// Mode 7, but shorter than its 8 byte header.
     PrivateTooShort {
         /// Length of the datagram, bytes.
         len: usize,
+    },
+    /// Mode 7 of a version that is none of ours.
+    PrivateVersion {
+        /// The version the datagram claims.
+        version: u8,
     },
 }
 
@@ -146,7 +169,9 @@ impl Garbage {
         match self {
             Self::Packet(error) => error.name(),
             Self::ControlTooShort { .. } => "control-too-short",
+            Self::ControlVersion { .. } => "control-unsupported-version",
             Self::PrivateTooShort { .. } => "private-too-short",
+            Self::PrivateVersion { .. } => "private-unsupported-version",
         }
     }
 }
@@ -158,6 +183,8 @@ impl fmt::Display for Garbage {
             Self::ControlTooShort { len } => {
                 write!(f, "{len} bytes are too few for the 12 of a control message")
             }
+            Self::ControlVersion { version } => write!(f, "control message version {version}"),
+            Self::PrivateVersion { version } => write!(f, "private message version {version}"),
             Self::PrivateTooShort { len } => {
                 write!(f, "{len} bytes are too few for the 8 of a private message")
             }
@@ -166,3 +193,109 @@ impl fmt::Display for Garbage {
 }
 
 impl core::error::Error for Garbage {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_request_and_response() {
+        // `ntpq -c rv` asks with version 2; the sequence number is 1.
+        let request = [0x16, 0x02, 0, 1, 0, 0, 0x12, 0x34, 0, 0, 0, 0];
+        let expected = ControlMessage {
+            version: 2,
+            is_response: false,
+            is_error: false,
+            has_more: false,
+            opcode: 2,
+            association: 0x1234,
+        };
+        assert_eq!(classify(&request), Message::Control(expected));
+        assert_eq!(classify(&request).name(), "control-request");
+
+        let response = [0xde, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4, b'a', b'=', b'1', 0];
+        let expected = ControlMessage {
+            version: 3,
+            is_response: true,
+            is_error: true,
+            has_more: true,
+            opcode: 31,
+            association: 0,
+        };
+        assert_eq!(classify(&response), Message::Control(expected));
+        assert_eq!(classify(&response).name(), "control-response");
+    }
+
+    #[test]
+    fn private_request_and_response() {
+        // The eight bytes that asked ntpd for its list of clients.
+        let monlist = [0x17, 0x00, 0x03, 0x2a, 0, 0, 0, 0];
+        let expected = PrivateMessage {
+            version: 2,
+            is_response: false,
+            has_more: false,
+            is_authenticated: false,
+            implementation: 3,
+            request_code: 42,
+        };
+        assert_eq!(classify(&monlist), Message::Private(expected));
+        assert_eq!(classify(&monlist).name(), "private-request");
+
+        let response = [0xd7, 0x80, 0x03, 0x2a, 0, 0, 0, 0];
+        let expected = PrivateMessage {
+            version: 2,
+            is_response: true,
+            has_more: true,
+            is_authenticated: true,
+            implementation: 3,
+            request_code: 42,
+        };
+        assert_eq!(classify(&response), Message::Private(expected));
+        assert_eq!(classify(&response).name(), "private-response");
+    }
+
+    #[test]
+    fn truncated_management_messages_are_garbage() {
+        for len in 1..12 {
+            assert_eq!(
+                classify(&[0x16; 12][..len]),
+                Message::Garbage(Garbage::ControlTooShort { len })
+            );
+        }
+        for len in 1..8 {
+            assert_eq!(
+                classify(&[0x17; 8][..len]),
+                Message::Garbage(Garbage::PrivateTooShort { len })
+            );
+        }
+        assert_eq!(classify(&[0x16]).name(), "control-too-short");
+        assert_eq!(classify(&[0x17]).name(), "private-too-short");
+    }
+
+    #[test]
+    fn time_packets_of_every_mode() {
+        for first in [0x08, 0x0b, 0x13, 0x1b, 0x21, 0x22, 0x23, 0x24, 0x25, 0xe4] {
+            let mut datagram = [0; 48];
+            datagram[0] = first;
+            let packet = Packet::parse(&datagram).unwrap();
+            assert_eq!(classify(&datagram), Message::Time(packet));
+            assert_eq!(classify(&datagram).name(), "time");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_garbage_under_the_name_of_its_first_fault() {
+        let garbage = |datagram: &[u8]| match classify(datagram) {
+            Message::Garbage(garbage) => garbage.name(),
+            message => panic!("{message:?}"),
+        };
+        assert_eq!(garbage(&[]), "too-short");
+        assert_eq!(garbage(&[0x23; 47]), "too-short");
+        assert_eq!(garbage(&[0x20; 48]), "unsupported-mode");
+        assert_eq!(garbage(&[0x2b; 48]), "unsupported-version");
+        assert_eq!(garbage(&[0x03; 48]), "unsupported-version");
+        assert_eq!(garbage(&[0x23; 49]), "unaligned-length");
+        assert_eq!(garbage(b"GET / HTTP/1.1\r\n\r\n"), "private-unsupported-version");
+        assert_eq!(garbage(&[0x2e; 12]), "control-unsupported-version");
+    }
+}

@@ -4,10 +4,9 @@
 //! any more. Nothing in here looks at what the fields *say*: sanity of stratum, timestamps and
 //! digests belongs to those who know what they asked.
 
-use core::fmt;
-
-use crate::extension_field::{ExtensionField, ExtensionFields, FieldError};
+use crate::extension_field::{ExtensionField, ExtensionFields};
 use crate::header::{Header, Mode};
+use crate::packet_error::PacketError;
 
 /// The UDP port of NTP.
 pub const NTP_PORT: u16 = 123;
@@ -193,126 +192,196 @@ fn mac(bytes: &[u8]) -> Result<Trailer<'_>, PacketError> {
     Ok(Trailer::Mac { key_id: u32::from_be_bytes(*key_id), digest })
 }
 
-/// Why a datagram is no NTP packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PacketError {
-    /// Shorter than a header (RFC 5905 §7.3).
-    TooShort {
-        /// Length of the datagram, bytes.
-        len: usize,
-    },
-    /// Version 0, or 5 and above (RFC 5905 §9.2: only versions up to 4 are known).
-    UnsupportedVersion {
-        /// The version the datagram claims.
-        version: u8,
-    },
-    /// A mode without a time header: 0 above version 1, 6 or 7 (RFC 5905 figure 10).
-    UnsupportedMode {
-        /// The mode the datagram claims.
-        mode: Mode,
-    },
-    /// The length of the datagram is no multiple of four (RFC 7822 §3).
-    UnalignedLength {
-        /// Length of the datagram, bytes.
-        len: usize,
-    },
-    /// The bytes at the end are too few, or below version 4 too many, for a MAC, and no extension
-    /// field either (RFC 7822 §3).
-    TrailerLength {
-        /// Bytes left at the end.
-        len: usize,
-    },
-    /// Four bytes at the end that are not the zero of a crypto-NAK (RFC 5905 §9.2).
-    KeyIdWithoutDigest,
-    /// An extension field that claims fewer than 16 bytes (RFC 7822 §3).
-    FieldTooShort {
-        /// The length the field claims, bytes.
-        length: u16,
-    },
-    /// An extension field whose length is no multiple of four (RFC 7822 §3).
-    UnalignedField {
-        /// The length the field claims, bytes.
-        length: u16,
-    },
-    /// An extension field that claims more bytes than the datagram has left (RFC 7822 §3).
-    FieldOverrun {
-        /// The length the field claims, bytes.
-        length: u16,
-        /// Bytes left in the datagram from the start of the field.
-        remaining: usize,
-    },
-    /// The last extension field, with no MAC behind it, has fewer than 28 bytes (RFC 7822
-    /// §7.5.1.4).
-    LastFieldTooShort {
-        /// Length of the field, bytes.
-        length: usize,
-    },
-    /// More than [`Packet::MAX_EXTENSION_FIELDS`] extension fields (RFC 7822, security considerations).
-    TooManyFields,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extension_field::FieldType;
 
-impl PacketError {
-    /// A name for counters and logs: lower case, words joined by hyphens, never changed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TooShort { .. } => "too-short",
-            Self::UnsupportedVersion { .. } => "unsupported-version",
-            Self::UnsupportedMode { .. } => "unsupported-mode",
-            Self::UnalignedLength { .. } => "unaligned-length",
-            Self::TrailerLength { .. } => "trailer-length",
-            Self::KeyIdWithoutDigest => "key-id-without-digest",
-            Self::FieldTooShort { .. } => "field-too-short",
-            Self::UnalignedField { .. } => "unaligned-field",
-            Self::FieldOverrun { .. } => "field-overrun",
-            Self::LastFieldTooShort { .. } => "last-field-too-short",
-            Self::TooManyFields => "too-many-fields",
-        }
+    /// A header of this version and mode, followed by `after`.
+    fn datagram(version: u8, mode: u8, after: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; Header::LEN];
+        bytes[0] = version << 3 | mode;
+        bytes.extend_from_slice(after);
+        bytes
     }
-}
 
-impl From<FieldError> for PacketError {
-    fn from(error: FieldError) -> Self {
-        match error {
-            FieldError::TooShort { length } => Self::FieldTooShort { length },
-            FieldError::Unaligned { length } => Self::UnalignedField { length },
-            FieldError::Overrun { length, remaining } => Self::FieldOverrun { length, remaining },
-        }
+    fn field(number: u16, length: u16) -> Vec<u8> {
+        let mut bytes = vec![0xee; usize::from(length)];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        bytes[2..4].copy_from_slice(&length.to_be_bytes());
+        bytes
     }
-}
 
-impl fmt::Display for PacketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::TooShort { len } => {
-                write!(f, "{len} bytes are too few for the 48 of an NTP header")
-            }
-            Self::UnsupportedVersion { version } => write!(f, "NTP version {version}"),
-            Self::UnsupportedMode { mode } => write!(f, "mode {mode:?} carries no time"),
-            Self::UnalignedLength { len } => {
-                write!(f, "a length of {len} bytes is no multiple of four")
-            }
-            Self::TrailerLength { len } => {
-                write!(f, "the last {len} bytes are neither a MAC nor an extension field")
-            }
-            Self::KeyIdWithoutDigest => f.write_str("a key identifier without a digest"),
-            Self::FieldTooShort { length } => {
-                write!(f, "an extension field of {length} bytes, 16 are the least")
-            }
-            Self::UnalignedField { length } => {
-                write!(f, "an extension field of {length} bytes, no multiple of four")
-            }
-            Self::FieldOverrun { length, remaining } => {
-                write!(f, "an extension field of {length} bytes where {remaining} are left")
-            }
-            Self::LastFieldTooShort { length } => write!(
-                f,
-                "a last extension field of {length} bytes, 28 are the least without a MAC"
-            ),
-            Self::TooManyFields => {
-                write!(f, "more than {} extension fields", Packet::MAX_EXTENSION_FIELDS)
+    fn error(version: u8, after: &[u8]) -> PacketError {
+        Packet::parse(&datagram(version, 3, after)).unwrap_err()
+    }
+
+    #[test]
+    fn deconstruct() {
+        let bytes = datagram(4, 3, &[field(0x0104, 36), field(0x9999, 16), vec![7; 20]].concat());
+        let packet = Packet::parse(&bytes).unwrap();
+        assert_eq!((packet.header.version, packet.header.mode), (4, Mode::Client));
+        let mut fields = packet.extension_fields();
+        assert_eq!(fields.offset(), 48);
+        assert_eq!(fields.next().unwrap().field_type, FieldType::UNIQUE_IDENTIFIER);
+        assert_eq!(fields.offset(), 84);
+        let unknown = fields.next().unwrap();
+        assert_eq!((unknown.field_type.to_u16(), unknown.value), (0x9999, &[0xee; 12][..]));
+        assert_eq!(fields.offset(), 100);
+        assert_eq!((fields.next(), fields.next()), (None, None));
+        assert_eq!(packet.trailer, Trailer::Mac { key_id: 0x0707_0707, digest: &[7; 16] });
+        assert_eq!(packet.bytes_before_trailer(), &bytes[..100]);
+        assert_eq!(packet.bytes(), bytes);
+    }
+
+    #[test]
+    fn every_version_and_mode_has_its_answer() {
+        for version in 0..=7 {
+            for mode in 0..=7 {
+                let bytes = datagram(version, mode, &[]);
+                let outcome = Packet::parse(&bytes).map(|packet| packet.trailer);
+                let expected = match (version, mode) {
+                    (0 | 5.., _) => Err("unsupported-version"),
+                    (2..=4, 0) | (_, 6 | 7) => Err("unsupported-mode"),
+                    _ => Ok(Trailer::None),
+                };
+                assert_eq!(outcome.map_err(PacketError::name), expected, "{version} {mode}");
             }
         }
     }
-}
 
-impl core::error::Error for PacketError {}
+    #[test]
+    fn version_4_lengths_without_fields() {
+        for len in 0..48 {
+            assert_eq!(Packet::parse(&[0x23; 48][..len]), Err(PacketError::TooShort { len }));
+        }
+        for after in 1..=72 {
+            let outcome =
+                Packet::parse(&datagram(4, 4, &vec![0; after])).map(|p| match p.trailer {
+                    Trailer::None => "none",
+                    Trailer::CryptoNak => "crypto-nak",
+                    Trailer::Mac { .. } => "mac",
+                });
+            let expected = match after {
+                _ if after % 4 != 0 => Err(PacketError::UnalignedLength { len: 48 + after }),
+                4 => Ok("crypto-nak"),
+                20 | 24 => Ok("mac"),
+                8 | 12 => Err(PacketError::TrailerLength { len: after }),
+                _ => Err(PacketError::FieldTooShort { length: 0 }),
+            };
+            assert_eq!(outcome, expected, "{after} bytes after the header");
+        }
+        assert_eq!(error(4, &[0, 0, 0, 1]), PacketError::KeyIdWithoutDigest);
+    }
+
+    #[test]
+    fn older_versions_end_with_an_authenticator_of_whatever_hash() {
+        for version in 1..=3 {
+            for after in 0..=80 {
+                let bytes = datagram(version, 3, &vec![0; after]);
+                let outcome = Packet::parse(&bytes).map(|packet| {
+                    assert_eq!(packet.extension_fields().next(), None);
+                    packet.trailer
+                });
+                let expected = match after {
+                    _ if after % 4 != 0 => Err(PacketError::UnalignedLength { len: 48 + after }),
+                    0 => Ok(Trailer::None),
+                    4 => Ok(Trailer::CryptoNak),
+                    20..=72 => Ok(Trailer::Mac { key_id: 0, digest: &bytes[52..] }),
+                    len => Err(PacketError::TrailerLength { len }),
+                };
+                assert_eq!(outcome, expected, "version {version}, {after} bytes after the header");
+            }
+        }
+        assert_eq!(error(3, &[1, 0, 0, 0]), PacketError::KeyIdWithoutDigest);
+    }
+
+    #[test]
+    fn windows_asks_for_a_signature_with_zeros() {
+        let asks = |after: &[u8]| {
+            let bytes = datagram(3, 3, after);
+            Packet::parse(&bytes).unwrap().trailer.asks_for_ms_sntp_signature()
+        };
+        let mut relative_identifier = [0; 72];
+        relative_identifier[..4].copy_from_slice(&[0x53, 0x04, 0, 0]);
+        assert!(asks(&relative_identifier[..20]));
+        assert!(asks(&relative_identifier));
+        assert!(!asks(&relative_identifier[..24]));
+        assert!(!asks(&[]));
+        assert!(!asks(&[0; 4]));
+        relative_identifier[19] = 1;
+        assert!(!asks(&relative_identifier[..20]));
+    }
+
+    #[test]
+    fn last_field_without_a_mac_is_long_enough_not_to_be_one() {
+        let len = |fields: &[Vec<u8>]| {
+            let bytes = datagram(4, 3, &fields.concat());
+            Packet::parse(&bytes).map(|packet| packet.extension_fields().count())
+        };
+        assert_eq!(len(&[field(1, 28)]), Ok(1));
+        assert_eq!(len(&[field(1, 16), field(2, 28)]), Ok(2));
+        assert_eq!(len(&[field(1, 16)]), Err(PacketError::LastFieldTooShort { length: 16 }));
+        assert_eq!(
+            len(&[field(1, 28), field(2, 16)]),
+            Err(PacketError::LastFieldTooShort { length: 16 })
+        );
+        // 20 and 24 bytes are a MAC, whatever they look like.
+        assert_eq!(len(&[field(1, 28), field(2, 20)]), Ok(1));
+        assert_eq!(len(&[field(1, 24)]), Ok(0));
+        // A field before a MAC may be short.
+        assert_eq!(len(&[field(1, 16), vec![9; 20]]), Ok(1));
+        assert_eq!(len(&[field(1, 16), vec![9; 24]]), Ok(1));
+        // A crypto-NAK follows the header, nothing else.
+        assert_eq!(len(&[field(1, 28), vec![0; 4]]), Err(PacketError::TrailerLength { len: 4 }));
+    }
+
+    #[test]
+    fn impossible_field_lengths() {
+        let claims = |length: u16| {
+            let mut bytes = field(0x0104, 40);
+            bytes[2..4].copy_from_slice(&length.to_be_bytes());
+            error(4, &bytes)
+        };
+        for length in [0, 3, 4, 15] {
+            assert_eq!(claims(length), PacketError::FieldTooShort { length });
+        }
+        for length in [17, 39, 65535] {
+            assert_eq!(claims(length), PacketError::UnalignedField { length });
+        }
+        for length in [44, 65532] {
+            assert_eq!(claims(length), PacketError::FieldOverrun { length, remaining: 40 });
+        }
+        // What is left after a field of 32 bytes is neither a field nor a MAC.
+        assert_eq!(claims(32), PacketError::TrailerLength { len: 8 });
+    }
+
+    #[test]
+    fn fields_are_bounded_in_number() {
+        let with = |count: usize, ending: Vec<u8>| {
+            let bytes = datagram(4, 3, &[vec![field(0x0205, 16); count].concat(), ending].concat());
+            Packet::parse(&bytes).map(|packet| packet.extension_fields().count())
+        };
+        let most = Packet::MAX_EXTENSION_FIELDS;
+        assert_eq!(with(most, vec![9; 20]), Ok(most));
+        assert_eq!(with(most - 1, field(0x0205, 28)), Ok(most));
+        assert_eq!(with(most, field(0x0205, 28)), Err(PacketError::TooManyFields));
+        assert_eq!(with(most + 1, vec![9; 20]), Err(PacketError::TooManyFields));
+        assert_eq!(with(4000, vec![]), Err(PacketError::TooManyFields));
+    }
+
+    #[test]
+    fn version_1_leaves_its_mode_to_the_ports() {
+        let effective = |version, mode, source, destination| {
+            Packet::parse(&datagram(version, mode, &[]))
+                .unwrap()
+                .effective_mode(source, destination)
+        };
+        assert_eq!(effective(1, 0, 40_000, 123), Mode::Client);
+        assert_eq!(effective(1, 0, 123, 40_000), Mode::Server);
+        assert_eq!(effective(1, 0, 123, 123), Mode::SymmetricActive);
+        assert_eq!(effective(1, 3, 123, 123), Mode::Client);
+        assert_eq!(effective(2, 4, 40_000, 123), Mode::Server);
+        assert_eq!(effective(4, 1, 40_000, 123), Mode::SymmetricActive);
+    }
+}

@@ -1,9 +1,10 @@
 //! The reference identifier (RFC 5905 §7.3): a kiss code at stratum 0, the kind of reference clock
 //! at stratum 1, and the address of the upstream server above that.
 
-use core::fmt;
-use core::net::IpAddr;
+use core::fmt::{self, Write as _};
+use core::net::{IpAddr, Ipv4Addr};
 
+use arrayvec::ArrayString;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,46 @@ impl ReferenceId {
     pub const fn kiss_code(self) -> KissCode {
         KissCode::from_bytes(self.0)
     }
+
+    /// What a person reads beside this stratum: text at strata 0 and 1, a dotted address above
+    /// (which is the hash of an IPv6 address as often as not).
+    pub const fn display(self, stratum: u8) -> DisplayReferenceId {
+        DisplayReferenceId { id: self, stratum }
+    }
+}
+
+/// A reference ID with the stratum that gives it its meaning; see [`ReferenceId::display`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DisplayReferenceId {
+    id: ReferenceId,
+    stratum: u8,
+}
+
+impl fmt::Display for DisplayReferenceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.stratum {
+            0 | 1 => f.pad(&ascii(self.id.0)?),
+            _ => fmt::Display::fmt(&Ipv4Addr::from(self.id.0), f),
+        }
+    }
+}
+
+/// Four bytes from the network as text that is safe to print: trailing zeros dropped, everything
+/// but printable characters as `\xNN`, and `-` for nothing at all.
+fn ascii(bytes: [u8; 4]) -> Result<ArrayString<16>, fmt::Error> {
+    let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let mut text = ArrayString::new();
+    if len == 0 {
+        text.write_str("-")?;
+    }
+    for &byte in bytes.iter().take(len) {
+        match byte {
+            b'\\' => text.write_str("\\\\")?,
+            b' '..=b'~' => text.write_char(char::from(byte))?,
+            _ => write!(text, "\\x{byte:02x}")?,
+        }
+    }
+    Ok(text)
 }
 
 impl fmt::Debug for ReferenceId {
@@ -86,4 +127,36 @@ impl KissCode {
             Self::Other(bytes) => bytes,
         }
     }
+
+    /// What the code means, in a line, if it is registered.
+    pub fn meaning(self) -> Option<&'static str> {
+        let bytes = self.to_bytes();
+        KNOWN_KISS_CODES.iter().find(|(code, _)| *code == bytes).map(|(_, meaning)| *meaning)
+    }
 }
+
+impl fmt::Display for KissCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&ascii(self.to_bytes())?)
+    }
+}
+
+/// The registered kiss codes (RFC 5905 figure 13, RFC 8915 §7.8) and what they mean. Codes that begin with
+/// `X` are for experiments; all but DENY, RSTR and RATE tell people something, not programs.
+pub const KNOWN_KISS_CODES: [([u8; 4], &str); 15] = [
+    (*b"ACST", "the association belongs to an anycast server"),
+    (*b"AUTH", "server authentication failed"),
+    (*b"AUTO", "Autokey sequence failed"),
+    (*b"BCST", "the association belongs to a broadcast server"),
+    (*b"CRYP", "cryptographic authentication or identification failed"),
+    (*b"DENY", "access denied by the remote server"),
+    (*b"DROP", "lost peer in symmetric mode"),
+    (*b"RSTR", "access denied due to local policy"),
+    (*b"INIT", "the association has not yet synchronised for the first time"),
+    (*b"MCST", "the association belongs to a dynamically discovered server"),
+    (*b"NKEY", "no key found, or it was never trusted"),
+    (*b"NTSN", "NTS negative acknowledgment: the cookie or the authentication is invalid"),
+    (*b"RATE", "rate exceeded; the server will not answer for a while"),
+    (*b"RMOT", "alteration of the association from a remote host"),
+    (*b"STEP", "the server stepped its clock and has not yet resynchronised"),
+];

@@ -230,22 +230,31 @@ impl NtpTimestamp {
         self.0 == 0
     }
 
-    /// The moment meant, taken from the era that brings it within 68 years of `pivot`.
+    /// The moment meant, taken from the era that brings it within 2³¹ s (68 years) of `pivot`: from
+    /// 2³¹ s before it up to just below 2³¹ s after it. Rounded to the nearest nanosecond, so that a
+    /// timestamp made from a [`Timestamp`] comes back exactly.
     pub fn unfold(self, pivot: Timestamp) -> Timestamp {
+        let pivot = i128::from(pivot.0) + i128::from(UNIX_EPOCH_IN_NTP_SECONDS * NANOS_PER_SEC);
+        let pivot = (pivot << 32).div_euclid(i128::from(NANOS_PER_SEC));
         // The difference modulo 2³² s, read as a signed number, is the distance from the pivot.
-        let distance = self.0.wrapping_sub(Self::from(pivot).0).cast_signed();
-        let nanos = (i128::from(distance) * i128::from(NANOS_PER_SEC) + (1 << 31)) >> 32;
-        pivot + Span(i64::try_from(nanos).unwrap_or(i64::MAX))
+        let distance = self.0.wrapping_sub(pivot as u64).cast_signed();
+        let moment = pivot + i128::from(distance);
+        let nanos = (moment * i128::from(NANOS_PER_SEC) + (1 << 31)) >> 32;
+        let nanos = nanos - i128::from(UNIX_EPOCH_IN_NTP_SECONDS * NANOS_PER_SEC);
+        let saturated = if nanos < 0 { i64::MIN } else { i64::MAX };
+        Timestamp(i64::try_from(nanos).unwrap_or(saturated))
     }
 }
 
 impl From<Timestamp> for NtpTimestamp {
-    /// Truncates the era; rounds the fraction to nearest.
+    /// Drops the era and rounds the fraction to the nearest 2⁻³² s. The first nanosecond of an era
+    /// becomes 2⁻³² s instead of [`ZERO`](Self::ZERO), which would mean "unknown".
     fn from(timestamp: Timestamp) -> Self {
         let secs = timestamp.0.div_euclid(NANOS_PER_SEC).wrapping_add(UNIX_EPOCH_IN_NTP_SECONDS);
         let nanos = timestamp.0.rem_euclid(NANOS_PER_SEC) as u64;
         let fraction = ((nanos << 32) + NANOS_PER_SEC as u64 / 2) / NANOS_PER_SEC as u64;
-        Self((secs as u64).wrapping_shl(32).wrapping_add(fraction))
+        let bits = (secs as u64).wrapping_shl(32).wrapping_add(fraction);
+        Self(bits.max(1))
     }
 }
 
