@@ -169,3 +169,69 @@ impl Header {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte differs from its neighbours, so that no two fields can be mixed up.
+    const WIRE: [u8; Header::LEN] = [
+        0x5c, 0x02, 0xf9, 0xe9, 0x00, 0x01, 0x80, 0x00, 0x00, 0x00, 0x40, 0x00, 0xc0, 0x00, 0x02,
+        0x01, 0xec, 0x01, 0x02, 0x03, 0x10, 0x11, 0x12, 0x13, 0xec, 0x04, 0x05, 0x06, 0x20, 0x21,
+        0x22, 0x23, 0xec, 0x07, 0x08, 0x09, 0x30, 0x31, 0x32, 0x33, 0xec, 0x0a, 0x0b, 0x0c, 0x40,
+        0x41, 0x42, 0x43,
+    ];
+
+    fn representation() -> Header {
+        Header {
+            leap: LeapIndicator::Insert,
+            version: 3,
+            mode: Mode::Server,
+            stratum: 2,
+            poll: -7,
+            precision: -23,
+            root_delay: NtpShort::from_bits(0x0001_8000),
+            root_dispersion: NtpShort::from_bits(0x4000),
+            reference_id: ReferenceId::from_bytes([192, 0, 2, 1]),
+            reference_timestamp: NtpTimestamp::from_bits(0xec01_0203_1011_1213),
+            origin_timestamp: NtpTimestamp::from_bits(0xec04_0506_2021_2223),
+            receive_timestamp: NtpTimestamp::from_bits(0xec07_0809_3031_3233),
+            transmit_timestamp: NtpTimestamp::from_bits(0xec0a_0b0c_4041_4243),
+        }
+    }
+
+    #[test]
+    fn deconstruct() {
+        let header = Header::from_bytes(&WIRE);
+        assert_eq!(header.root_delay.seconds(), 1.5);
+        assert_eq!(header.root_dispersion.seconds(), 0.25);
+        assert_eq!(header.reference_id.to_bytes(), [192, 0, 2, 1]);
+    }
+
+    #[test]
+    fn parse() {
+        assert_eq!(Header::from_bytes(&WIRE), representation());
+    }
+
+    #[test]
+    fn emit() {
+        assert_eq!(representation().to_bytes(), WIRE);
+    }
+
+    #[test]
+    fn first_byte_round_trips_in_all_its_values() {
+        for first in 0..=255 {
+            let mut wire = WIRE;
+            wire[0] = first;
+            let header = Header::from_bytes(&wire);
+            assert_eq!(header.version, first >> 3 & 7);
+            assert_eq!(header.to_bytes()[0], first);
+        }
+    }
+
+    #[test]
+    fn a_version_too_large_for_its_field_spoils_no_other() {
+        let header = Header { version: 0xff, ..representation() };
+        assert_eq!(header.to_bytes()[0], 0x7c);
+    }
+}

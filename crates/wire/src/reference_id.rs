@@ -160,3 +160,55 @@ pub const KNOWN_KISS_CODES: [([u8; 4], &str); 15] = [
     (*b"RMOT", "alteration of the association from a remote host"),
     (*b"STEP", "the server stepped its clock and has not yet resynchronised"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_become_themselves_or_a_hash() {
+        let of = |text: &str| ReferenceId::of_address(text.parse().unwrap());
+        assert_eq!(of("192.0.2.1").to_bytes(), [192, 0, 2, 1]);
+        assert_eq!(of("::ffff:192.0.2.1").to_bytes(), [192, 0, 2, 1]);
+        assert_eq!(of("2001:db8::1").to_bytes(), [0x39, 0xab, 0x9b, 0x37]);
+        assert_eq!(of("::1").to_bytes(), [0xcf, 0x40, 0x4d, 0xc8]);
+        assert_eq!(of("fe80::1").to_bytes(), [0x89, 0xe5, 0x30, 0x1f]);
+    }
+
+    #[test]
+    fn the_stratum_says_how_to_read_it() {
+        let shown =
+            |bytes: &[u8; 4], stratum| ReferenceId::from_bytes(*bytes).display(stratum).to_string();
+        assert_eq!(shown(b"GPS\0", 1), "GPS");
+        assert_eq!(shown(b"RATE", 0), "RATE");
+        assert_eq!(shown(b"GPS\0", 2), "71.80.83.0");
+        assert_eq!(shown(&[57, 171, 155, 55], 15), "57.171.155.55");
+        assert_eq!(shown(&[0; 4], 16), "0.0.0.0");
+        assert_eq!(shown(&[0; 4], 0), "-");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let shown = |bytes: [u8; 4]| ReferenceId::from_bytes(bytes).display(1).to_string();
+        assert_eq!(shown([0x1b, b'[', b'2', b'J']), "\\x1b[2J");
+        assert_eq!(shown([0xff, 0xfe, 0x80, 0x7f]), "\\xff\\xfe\\x80\\x7f");
+        assert_eq!(shown([0, b'A', 0, b'\\']), "\\x00A\\x00\\\\");
+        assert_eq!(format!("[{:<6}]", ReferenceId::LOCAL.display(1)), "[LOCL  ]");
+        assert_eq!(format!("[{:>10}]", ReferenceId::LOCAL.display(9)), "[76.79.67.76]");
+    }
+
+    #[test]
+    fn kiss_codes_mean_something_or_nothing() {
+        for (bytes, meaning) in KNOWN_KISS_CODES {
+            let code = ReferenceId::from_bytes(bytes).kiss_code();
+            assert_eq!(code.to_bytes(), bytes);
+            assert_eq!(code.meaning(), Some(meaning));
+        }
+        assert_eq!(KissCode::from_bytes(*b"DENY"), KissCode::Deny);
+        assert_eq!(KissCode::from_bytes(*b"RSTR"), KissCode::Restrict);
+        assert_eq!(KissCode::from_bytes(*b"RATE"), KissCode::Rate);
+        assert_eq!(KissCode::from_bytes(*b"rate"), KissCode::Other(*b"rate"));
+        assert_eq!(KissCode::Other(*b"XYZ\0").meaning(), None);
+        assert_eq!(KissCode::Other(*b"XYZ\0").to_string(), "XYZ");
+    }
+}

@@ -110,3 +110,84 @@ impl<'b> PacketWriter<'b> {
         buffer.get(..self.len).ok_or(BufferTooSmall)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extension_field::FieldType;
+    use crate::packet::{Packet, Trailer};
+
+    fn header() -> Header {
+        let mut bytes = [0; Header::LEN];
+        bytes[0] = 0x23;
+        Header::from_bytes(&bytes)
+    }
+
+    const COOKIE: ExtensionField<'_> =
+        ExtensionField { field_type: FieldType::NTS_COOKIE, value: &[5; 3] };
+
+    #[test]
+    fn a_bare_header_is_a_packet() {
+        let mut buffer = [0xff; 64];
+        let packet = PacketWriter::new(&header(), &mut buffer).unwrap().finish().unwrap();
+        assert_eq!(packet, header().to_bytes());
+        assert_eq!(Packet::parse(packet).unwrap().trailer, Trailer::None);
+    }
+
+    #[test]
+    fn only_the_last_field_without_a_mac_is_padded_to_28_bytes() {
+        let mut buffer = [0xff; 128];
+        let mut writer = PacketWriter::new(&header(), &mut buffer).unwrap();
+        writer.field(&COOKIE).unwrap();
+        writer.field(&COOKIE).unwrap();
+        assert_eq!(writer.written().len(), 80);
+        let packet = writer.finish().unwrap();
+        assert_eq!(packet.len(), 92);
+        assert_eq!(packet[48..56], [2, 4, 0, 16, 5, 5, 5, 0]);
+        assert_eq!(packet[64..72], [2, 4, 0, 28, 5, 5, 5, 0]);
+        assert_eq!(packet[72..], [0; 20]);
+
+        let mut writer = PacketWriter::new(&header(), &mut buffer).unwrap();
+        writer.field(&COOKIE).unwrap();
+        let packet = writer.finish_with_mac(0x0102_0304, &[6; 16]).unwrap();
+        assert_eq!(packet.len(), 84);
+        assert_eq!(packet[64..70], [1, 2, 3, 4, 6, 6]);
+    }
+
+    #[test]
+    fn a_crypto_nak_parses_as_one() {
+        let mut buffer = [0xff; 64];
+        let writer = PacketWriter::new(&header(), &mut buffer).unwrap();
+        let packet = writer.finish_with_crypto_nak().unwrap();
+        assert_eq!(packet.len(), 52);
+        assert_eq!(Packet::parse(packet).unwrap().trailer, Trailer::CryptoNak);
+    }
+
+    #[test]
+    fn every_part_needs_its_room() {
+        assert_eq!(PacketWriter::new(&header(), &mut [0; 47]).unwrap_err(), BufferTooSmall);
+        let with_field = |room: usize| {
+            let mut buffer = vec![0; room];
+            let mut writer = PacketWriter::new(&header(), &mut buffer).unwrap();
+            let added = writer.field(&COOKIE);
+            (added, writer.written().len())
+        };
+        assert_eq!(with_field(63), (Err(BufferTooSmall), 48));
+        assert_eq!(with_field(64), (Ok(()), 64));
+        let finished = |room: usize| {
+            let mut buffer = vec![0; room];
+            let mut writer = PacketWriter::new(&header(), &mut buffer).unwrap();
+            writer.field(&COOKIE).unwrap();
+            writer.finish().map(<[u8]>::len)
+        };
+        assert_eq!(finished(75), Err(BufferTooSmall));
+        assert_eq!(finished(76), Ok(76));
+        let with_mac = |room: usize| {
+            let mut buffer = vec![0; room];
+            let writer = PacketWriter::new(&header(), &mut buffer).unwrap();
+            writer.finish_with_mac(1, &[0; 20]).map(<[u8]>::len)
+        };
+        assert_eq!(with_mac(71), Err(BufferTooSmall));
+        assert_eq!(with_mac(72), Ok(72));
+    }
+}
