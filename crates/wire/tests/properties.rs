@@ -1,6 +1,7 @@
 //! What must hold for every input: round trips, and no panic on anything.
 //!
 //! A failing case is reduced, printed, and its seed kept beside this file.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
 use proptest::collection::vec;
 use proptest::prelude::*;
