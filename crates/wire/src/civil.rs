@@ -59,6 +59,15 @@ impl Date {
     }
 }
 
+impl Timestamp {
+    /// The UTC calendar day: year, month from 1, day from 1.
+    pub fn civil_date(self) -> (i64, i64, i64) {
+        let secs = self.nanos().div_euclid(NANOS_PER_SEC);
+        let Date { year, month, day } = Date::from_days_since_epoch(secs.div_euclid(SECS_PER_DAY));
+        (year, month, day)
+    }
+}
+
 /// The day of a year beginning in March on which a month begins; March is month 0, day 0.
 const fn first_day_of(month_from_march: i64) -> i64 {
     (153 * month_from_march + 2) / 5
