@@ -116,8 +116,8 @@ impl Default for Tracking {
 /// One source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SourceReport {
-    /// Its identifier.
-    pub id: SourceId,
+    /// Its identifier; none while its name has no address.
+    pub id: Option<SourceId>,
     /// Name as configured.
     pub name: String,
     /// Address in use; none while the name is being resolved.

@@ -1,9 +1,50 @@
 //! How to make the system clock agree with the time that was found.
+//!
+//! An update sets a [`Target`]: a line on the oscillator's time scale that the system clock shall
+//! follow. What separates the clock from it is stepped away if the [`StepPolicy`] allows, else
+//! slewed away ([`slew`]): the frequency is set a little beside the line's own until the two meet.
+//! Between updates, and when none come any more, the clock runs along the line and the
+//! [`Reference`] says how wrong it may have become.
+
 pub mod command;
 pub mod drift;
+pub mod leap;
+pub mod reference;
+pub mod slew;
+pub mod step_policy;
+mod target;
+
+use timeball_wire::{Instant, LeapIndicator, Span};
 
 pub use command::{ClockCommand, SyncStatus};
 pub use drift::Drift;
+pub use reference::Reference;
+pub use step_policy::StepPolicy;
+use target::Target;
+
+use crate::combination::Combination;
+use crate::engine::{ClockError, Outbox};
+use crate::estimator::Frequency;
+use crate::event::Event;
+use crate::now::Now;
+use crate::timeline::Timeline;
+use leap::LeapSecond;
+
+/// MAXDISP (RFC 5905 §7.2): a clock that may be this wrong (s) is not synchronised.
+const MAX_BOUND: f64 = 16.0;
+
+/// How often the kernel is told how good the clock is, when nothing else happens. It lets its bound
+/// grow by 500 ppm meanwhile, so a long silence would understate the clock.
+const STATUS_INTERVAL: Span = Span::from_secs(16);
+
+/// How often the drift file is written.
+const DRIFT_INTERVAL: Span = Span::from_secs(3600);
+
+/// The first time is sooner: a machine may not live for an hour.
+const FIRST_DRIFT: Span = Span::from_secs(300);
+
+/// A frequency less certain than this (s/s) is not worth remembering.
+const DRIFT_UNCERTAINTY: f64 = 20e-6;
 
 /// How the clock may be corrected.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,3 +79,324 @@ impl Default for Settings {
         }
     }
 }
+
+/// The system clock's discipline.
+#[derive(Clone, Debug)]
+pub struct Discipline {
+    settings: Settings,
+    /// The kernel has refused; asking again would only fill the log.
+    refused: bool,
+    steps: StepPolicy,
+    /// The oscillator's frequency against true time, as well as it is known.
+    frequency: Frequency,
+    target: Option<Target>,
+    reference: Option<Reference>,
+    /// The frequency in force includes a slew, until then.
+    slew_end: Option<Instant>,
+    leap: Option<LeapSecond>,
+    panicked: bool,
+    last_update: Option<Instant>,
+    status_due: Instant,
+    drift_due: Instant,
+    /// Updates of the clock since the start.
+    pub updates: u64,
+    /// Steps of the clock since the start.
+    pub stepped: u64,
+}
+
+impl Discipline {
+    /// A discipline that has not been told any time. `frequency` is what is remembered of the
+    /// oscillator.
+    pub fn new(now: Now, settings: Settings, frequency: Frequency) -> Self {
+        Self {
+            settings,
+            refused: false,
+            steps: StepPolicy::new(&settings),
+            frequency,
+            target: None,
+            reference: None,
+            slew_end: None,
+            leap: None,
+            panicked: false,
+            last_update: None,
+            status_due: now.monotonic,
+            drift_due: now.monotonic + FIRST_DRIFT,
+            updates: 0,
+            stepped: 0,
+        }
+    }
+
+    /// Runs the clock at the remembered frequency until the sources know better.
+    pub fn start(&self, out: &mut Outbox) {
+        self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
+    }
+
+    /// Other rules from now on.
+    pub fn configure(&mut self, settings: Settings) {
+        if settings.step_limit != self.settings.step_limit {
+            self.steps = StepPolicy::new(&settings);
+        }
+        self.settings = settings;
+    }
+
+    /// The clock is ours to correct.
+    pub const fn controls_clock(&self) -> bool {
+        self.settings.control && !self.refused
+    }
+
+    fn command(&self, command: ClockCommand, out: &mut Outbox) {
+        if self.controls_clock() {
+            out.clock(command);
+        }
+    }
+
+    /// Frequency correction (s/s) that the oscillator needs, within the limit.
+    pub fn base_frequency(&self) -> f64 {
+        self.frequency.value.clamp(-self.settings.max_frequency, self.settings.max_frequency)
+    }
+
+    /// What is known of the oscillator's frequency.
+    pub const fn frequency(&self) -> Frequency {
+        self.frequency
+    }
+
+    /// True time minus system clock (s) by the last update, predicted to now.
+    pub fn offset(&self, timeline: &Timeline) -> Option<f64> {
+        self.target.as_ref().map(|target| target.offset(timeline))
+    }
+
+    /// What is passed on of the last update.
+    pub const fn reference(&self) -> Option<&Reference> {
+        self.reference.as_ref()
+    }
+
+    /// The sources are beyond the panic bound and the clock waits for an operator.
+    pub const fn panicked(&self) -> bool {
+        self.panicked
+    }
+
+    /// Half-width (s) of the interval around the system clock that contains true time.
+    pub fn bound(&self, now: Now, timeline: &Timeline) -> Option<f64> {
+        let offset = self.offset(timeline)?;
+        Some(self.reference.as_ref()?.distance(now.monotonic) + offset.abs())
+    }
+
+    /// The clock follows a source, or did so not too long ago to be of use.
+    pub fn is_synchronised(&self, now: Now, timeline: &Timeline) -> bool {
+        !self.panicked && self.bound(now, timeline).is_some_and(|bound| bound < MAX_BOUND)
+    }
+
+    /// The leap second ahead, if one has been announced and this is its day.
+    pub const fn leap(&self) -> Option<&LeapSecond> {
+        self.leap.as_ref()
+    }
+
+    /// The leap warning to pass on.
+    pub fn leap_indicator(&self) -> LeapIndicator {
+        self.leap.as_ref().map_or(LeapIndicator::NoWarning, |leap| leap.indicator)
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let status = self.reference.as_ref().map(|_| self.status_due);
+        let drift = self.reference.as_ref().map(|_| self.drift_due);
+        [status, drift, self.slew_end].into_iter().flatten().min()
+    }
+
+    /// The sources have come to a new opinion.
+    pub fn update(
+        &mut self,
+        now: Now,
+        timeline: &Timeline,
+        combination: &Combination,
+        out: &mut Outbox,
+    ) {
+        let pace = self.last_update.map_or(Span::ZERO, |last| now.monotonic - last);
+        self.last_update = Some(now.monotonic);
+        self.updates += 1;
+        self.frequency = combination.frequency;
+        self.target = Some(Target::new(timeline, combination.offset, self.base_frequency()));
+        self.reference = Some(Reference::new(now, combination, self.settings.wander));
+        self.expect_leap(now, combination.leap, out);
+        self.correct(now, timeline, pace, out);
+        self.steps.updated();
+    }
+
+    /// Brings the clock towards its target: by a step, a slew, or not at all.
+    fn correct(&mut self, now: Now, timeline: &Timeline, pace: Span, out: &mut Outbox) {
+        let Some(offset) = self.offset(timeline) else { return };
+        let far = offset.abs() > self.settings.step_threshold;
+        if far && self.steps.allowed() {
+            self.panicked = false;
+            self.step(offset, out);
+            return;
+        }
+        if offset.abs() > self.settings.panic_threshold {
+            if !self.panicked {
+                let bound = self.settings.panic_threshold;
+                out.event(Event::Panic { offset, bound });
+            }
+            self.panicked = true;
+            return;
+        }
+        self.panicked = false;
+        if far && self.steps.refuse() {
+            out.event(Event::StepRefused { offset });
+        }
+        self.slew(now, offset, pace, out);
+    }
+
+    fn step(&mut self, offset: f64, out: &mut Outbox) {
+        if !self.controls_clock() {
+            return;
+        }
+        self.slew_end = None;
+        self.stepped += 1;
+        self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
+        self.command(ClockCommand::Step(Span::from_seconds(offset)), out);
+        out.event(Event::Stepped { by: Span::from_seconds(offset) });
+    }
+
+    fn slew(&mut self, now: Now, offset: f64, pace: Span, out: &mut Outbox) {
+        let slew = slew::plan(offset, pace, self.settings.max_slew);
+        self.slew_end = slew.map(|slew| now.monotonic + slew.duration);
+        let rate = slew.map_or(0.0, |slew| slew.rate);
+        self.command(ClockCommand::SetFrequency(self.base_frequency() + rate), out);
+    }
+
+    /// Something is due.
+    pub fn handle_timeout(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        if self.slew_end.is_some_and(|end| end <= now.monotonic) {
+            self.slew_end = None;
+            if let Some(offset) = self.offset(timeline) {
+                // Timers are late: what the slew went too far is taken back by the next.
+                self.slew(now, offset, Span::ZERO, out);
+            }
+        }
+        if self.reference.is_none() {
+            return;
+        }
+        if self.status_due <= now.monotonic {
+            self.tell_kernel(now, timeline, out);
+        }
+        if self.drift_due <= now.monotonic {
+            self.drift_due = now.monotonic + DRIFT_INTERVAL;
+            self.save_drift(out);
+        }
+    }
+
+    fn save_drift(&self, out: &mut Outbox) {
+        if self.last_update.is_some() && self.frequency.sd < DRIFT_UNCERTAINTY {
+            out.save_drift(Drift {
+                frequency: self.base_frequency(),
+                uncertainty: self.frequency.sd,
+            });
+        }
+    }
+
+    /// Tells the kernel how good the clock is.
+    pub fn tell_kernel(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        self.status_due = now.monotonic + STATUS_INTERVAL;
+        let bound = self.bound(now, timeline).unwrap_or(MAX_BOUND).min(MAX_BOUND);
+        let estimate = self.reference.as_ref().map_or(MAX_BOUND, |reference| {
+            reference.offset_sd + self.offset(timeline).unwrap_or(0.0).abs()
+        });
+        let synchronised = self.is_synchronised(now, timeline);
+        self.command(
+            ClockCommand::SetStatus(SyncStatus {
+                synchronised,
+                leap: if synchronised { self.leap_indicator() } else { LeapIndicator::NoWarning },
+                max_error: Span::from_seconds(bound),
+                est_error: Span::from_seconds(estimate.min(bound)),
+                tai_offset: None,
+            }),
+            out,
+        );
+    }
+
+    fn expect_leap(&mut self, now: Now, announced: LeapIndicator, out: &mut Outbox) {
+        let expected = LeapSecond::announced(announced, now.system);
+        if expected.map(|leap| leap.indicator) != self.leap.map(|leap| leap.indicator) {
+            out.event(Event::LeapArmed { direction: expected.map_or(0, |leap| leap.direction()) });
+            self.status_due = now.monotonic;
+        }
+        self.leap = expected;
+    }
+
+    /// Was a step by `by` the leap second? Then it is over.
+    pub fn is_leap_step(&mut self, now: Now, by: Span, out: &mut Outbox) -> bool {
+        let passed = self.leap.as_ref().is_some_and(|leap| leap.explains(now.system, by));
+        if passed {
+            self.leap = None;
+            self.status_due = now.monotonic;
+            out.event(Event::LeapDone);
+        }
+        passed
+    }
+
+    /// Somebody else stepped the clock, or changed its frequency: undo it. A jump is already made,
+    /// so one step more is allowed to take it back.
+    pub fn disturbed(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        if self.target.is_none() {
+            // Nothing is known yet that a step could go back to.
+            self.start(out);
+            return;
+        }
+        self.steps.allow_one();
+        self.correct(now, timeline, Span::ZERO, out);
+        self.tell_kernel(now, timeline, out);
+    }
+
+    /// The machine slept: the clock was set from a battery clock of whole seconds.
+    pub fn resumed(&mut self, slept: Span) {
+        self.steps.allow_one();
+        if let Some(reference) = &mut self.reference {
+            reference.add_dispersion(1.0 + slept.seconds() * 100e-6);
+        }
+    }
+
+    /// There is no time to follow: the sources contradict each other.
+    pub fn desynchronise(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        if self.reference.take().is_some() {
+            self.target = None;
+            self.leap = None;
+            self.end_slew(out);
+            self.tell_kernel(now, timeline, out);
+        }
+    }
+
+    fn end_slew(&mut self, out: &mut Outbox) {
+        if self.slew_end.take().is_some() {
+            self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
+        }
+    }
+
+    /// An operator wants the clock right now, however far it is off.
+    pub fn step_now(&mut self, timeline: &Timeline, out: &mut Outbox) {
+        if let Some(offset) = self.offset(timeline) {
+            self.panicked = false;
+            self.step(offset, out);
+        }
+    }
+
+    /// Leaves the clock as it should run without us.
+    pub fn stop(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        self.end_slew(out);
+        if self.reference.is_some() {
+            self.leap = None;
+            self.tell_kernel(now, timeline, out);
+            self.save_drift(out);
+        }
+    }
+
+    /// The kernel refused a command.
+    pub fn refused(&mut self, error: &ClockError, out: &mut Outbox) {
+        if *error == ClockError::Permission {
+            self.refused = true;
+        }
+        out.event(Event::ClockError { reason: error.to_string() });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -128,6 +128,9 @@ pub enum Command {
     Burst,
     /// Resolve all names anew.
     Refresh,
+    /// Leave the clock as it should run without us: no slew, no armed leap second. The last outputs
+    /// of an engine.
+    Stop,
     /// Work with other settings from now on; unchanged sources keep their history.
     Configure(Box<Settings>),
 }

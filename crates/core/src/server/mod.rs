@@ -1,6 +1,21 @@
 //! The server's side: whom to answer, and what.
+//!
+//! The short walk of a request: [`Responder::respond`] asks [`access`] whether the client may be
+//! served, the wire format whether it asks for time at all, [`rate_limit`] whether it asks too often,
+//! and fills in the header from the published [`ServerView`]. Every request that gets no answer is
+//! counted under the [`Refusal`] that refused it.
+pub mod access;
+pub mod counters;
+pub mod rate_limit;
+pub mod refusal;
+pub mod responder;
+mod stamps;
 pub mod view;
 
+pub use access::AccessRules;
+pub use counters::Counters;
+pub use refusal::Refusal;
+pub use responder::{Arrival, Responder, Verdict};
 pub use view::ServerView;
 
 use ipnet::IpNet;
@@ -15,6 +30,9 @@ pub struct Settings {
     /// Limit of requests per client.
     pub rate_limit: Option<RateLimit>,
     /// Serve at this stratum while not synchronised; `None`: say so instead.
+    ///
+    /// That makes this machine's clock the reference by decree, however far it is from true time:
+    /// the answers claim no root delay and no more root dispersion than the clock's precision.
     pub local_stratum: Option<u8>,
 }
 
@@ -23,7 +41,7 @@ pub struct Settings {
 pub struct RateLimit {
     /// Sustained interval between answers (s).
     pub interval: f64,
-    /// Answers that may be had at once.
+    /// Answers that may be had at once; 0 counts as 1.
     pub burst: u32,
     /// One in this many requests over the limit is answered all the same, so that forged requests
     /// cannot silence a client; 0 answers none.

@@ -1,0 +1,159 @@
+//! How often to ask.
+//!
+//! A long interval is kind to the server and shows the oscillator's frequency best; a short one
+//! notices sooner that the oscillator has changed its mind. The interval grows while measurements
+//! arrive where they were predicted and the estimator's window is filled, and shrinks when they do
+//! not. Silence and a server's `RATE` make it grow too.
+
+use super::{PollInterval, Settings};
+use crate::estimator::Surprise;
+
+/// Only a server this close (s, round trip) is asked more often than once a second.
+pub const NEAR: f64 = 0.01;
+
+/// A server's wish for patience counts up to here: it might be forged by whoever can see our
+/// requests, and 2¹³ s must not become a day (RFC 8633 §5.4).
+const PATIENCE_LIMIT: PollInterval = PollInterval::new(13);
+
+/// Good answers after which a server's `RATE` is forgotten by one step.
+const FORGIVING: u32 = 16;
+
+/// What one missed answer adds to the score.
+const MISSED: f64 = 0.25;
+
+/// A prediction this many times worse than expected shortens the interval.
+const SURPRISING: f64 = 3.0;
+
+/// The poll interval of one association.
+#[derive(Clone, Copy, Debug)]
+pub struct PollControl {
+    interval: PollInterval,
+    /// Collected reasons to lengthen (positive) or shorten; a whole unit is a doubling.
+    score: f64,
+    /// The least interval since the server said `RATE`.
+    floor: PollInterval,
+    answers_since_rate: u32,
+}
+
+impl PollControl {
+    /// Starts at the shortest interval allowed.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            interval: settings.minpoll,
+            score: 0.0,
+            floor: PollInterval::SHORTEST,
+            answers_since_rate: 0,
+        }
+    }
+
+    /// The interval to use with a server at this round-trip delay, if it is known.
+    pub fn interval(&self, delay: Option<f64>) -> PollInterval {
+        let near = delay.is_some_and(|delay| delay <= NEAR);
+        let limit = if near { PollInterval::SHORTEST } else { PollInterval::SECOND };
+        self.interval.max(limit).max(self.floor)
+    }
+
+    /// A measurement met its prediction, or did not.
+    pub fn measured(&mut self, surprise: &Surprise, settings: &Settings) {
+        let ratio = surprise.error.abs() / surprise.expected.max(1e-12);
+        let target = settings.poll_target.max(1) as f64;
+        if ratio > SURPRISING {
+            self.score -= (ratio / SURPRISING).log2().clamp(0.25, 3.0);
+        } else {
+            let filled = surprise.samples as f64 / target - 1.0;
+            self.score += (filled / target * if filled < 0.0 { 2.0 } else { 1.0 }).min(0.5);
+        }
+        self.settle(settings);
+        self.answers_since_rate = self.answers_since_rate.saturating_add(1);
+        if self.answers_since_rate >= FORGIVING && self.floor > PollInterval::SHORTEST {
+            self.floor = self.floor.doubled(-1);
+            self.answers_since_rate = 0;
+        }
+    }
+
+    /// No answer came.
+    pub fn missed(&mut self, settings: &Settings) {
+        self.score += MISSED;
+        self.settle(settings);
+    }
+
+    /// The server said `RATE` and named this interval (log₂ s): slow down now, and again each time.
+    pub fn rate_limited(&mut self, named: i8) {
+        let slower = self.interval(None).doubled(1).max(PollInterval::new(named));
+        self.floor = slower.min(PATIENCE_LIMIT).max(self.floor);
+        self.answers_since_rate = 0;
+    }
+
+    /// Everything learnt about the path is void: ask often again, as far as the server allows.
+    pub fn restart(&mut self, settings: &Settings) {
+        self.interval = settings.minpoll;
+        self.score = 0.0;
+    }
+
+    fn settle(&mut self, settings: &Settings) {
+        let whole = self.score.trunc();
+        self.score -= whole;
+        let (shortest, longest) = (settings.minpoll, settings.maxpoll.max(settings.minpoll));
+        self.interval = self.interval.doubled(whole as i8).clamp(shortest, longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surprise(error: f64, samples: usize) -> Surprise {
+        Surprise { error, expected: 1e-3, samples, stepped: None }
+    }
+
+    #[test]
+    fn a_predictable_clock_is_asked_less_and_less() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        for _ in 0..200 {
+            control.measured(&surprise(1e-4, 16), &settings);
+        }
+        assert_eq!(control.interval(Some(0.001)), settings.maxpoll);
+        for _ in 0..8 {
+            control.measured(&surprise(50e-3, 16), &settings);
+        }
+        assert_eq!(control.interval(Some(0.001)), settings.minpoll);
+    }
+
+    #[test]
+    fn an_empty_window_is_filled_at_the_shortest_interval() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        for samples in 1..8 {
+            control.measured(&surprise(1e-4, samples), &settings);
+        }
+        assert_eq!(control.interval(None), settings.minpoll);
+    }
+
+    #[test]
+    fn only_near_servers_are_asked_more_than_once_a_second() {
+        let settings = Settings { minpoll: PollInterval::new(-6), ..Settings::default() };
+        let control = PollControl::new(&settings);
+        assert_eq!(control.interval(None), PollInterval::SECOND);
+        assert_eq!(control.interval(Some(0.02)), PollInterval::SECOND);
+        assert_eq!(control.interval(Some(0.001)), PollInterval::new(-6));
+    }
+
+    #[test]
+    fn every_rate_kiss_slows_down_up_to_a_limit_and_is_forgiven_in_time() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        control.rate_limited(0);
+        assert_eq!(control.interval(None), PollInterval::new(7));
+        control.rate_limited(0);
+        assert_eq!(control.interval(None), PollInterval::new(8));
+        control.rate_limited(127);
+        assert_eq!(control.interval(None), PATIENCE_LIMIT);
+        control.rate_limited(127);
+        assert_eq!(control.interval(None), PATIENCE_LIMIT);
+        for _ in 0..FORGIVING {
+            control.measured(&surprise(1e-4, 4), &settings);
+        }
+        assert_eq!(control.interval(None), PollInterval::new(12));
+    }
+}

@@ -1,0 +1,43 @@
+//! The reach register (RFC 5905 §9.2, "p.reach").
+
+/// Which of the last eight requests were answered, the newest in the lowest bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reachability {
+    register: u8,
+    /// Requests since the last answer.
+    unanswered: u32,
+}
+
+impl Reachability {
+    /// A request leaves.
+    pub fn asked(&mut self) {
+        self.register <<= 1;
+        self.unanswered = self.unanswered.saturating_add(1);
+    }
+
+    /// It was answered.
+    pub fn answered(&mut self) {
+        self.register |= 1;
+        self.unanswered = 0;
+    }
+
+    /// The register.
+    pub const fn register(self) -> u8 {
+        self.register
+    }
+
+    /// At least one of the last eight requests was answered.
+    pub const fn is_reachable(self) -> bool {
+        self.register != 0
+    }
+
+    /// Eight requests or more have gone unanswered since the last answer, or ever.
+    pub const fn is_lost(self) -> bool {
+        self.register == 0 && self.unanswered >= 8
+    }
+
+    /// Requests since the last answer.
+    pub const fn unanswered(self) -> u32 {
+        self.unanswered
+    }
+}

@@ -1,0 +1,89 @@
+//! Leap seconds.
+//!
+//! The kernel makes them: it is told on the day, and repeats or skips the last second. Announcements
+//! count only on the last day of June and December, where every leap second has been, so that a
+//! server with a stuck warning does no harm on any other day (RFC 8633 §4.6).
+
+use timeball_wire::{LeapIndicator, Span, Timestamp};
+
+const DAY: i64 = 86_400;
+
+/// A step this close to one second, this close to midnight, is the leap second (s).
+const STEP_TOLERANCE: f64 = 0.1;
+const MIDNIGHT_TOLERANCE: f64 = 60.0;
+
+/// A leap second at the end of this UTC day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeapSecond {
+    /// `Insert` or `Delete`.
+    pub indicator: LeapIndicator,
+    /// The midnight at which it is over.
+    pub midnight: Timestamp,
+}
+
+impl LeapSecond {
+    /// The leap second that sources announce, if this is its day.
+    pub fn announced(indicator: LeapIndicator, now: Timestamp) -> Option<Self> {
+        let day = now.nanos().div_euclid(DAY * 1_000_000_000);
+        let announced = matches!(indicator, LeapIndicator::Insert | LeapIndicator::Delete);
+        let midnight = Timestamp::from_nanos(0) + Span::from_secs((day + 1).saturating_mul(DAY));
+        (announced && begins_half_year(day + 1)).then_some(Self { indicator, midnight })
+    }
+
+    /// +1 for an inserted second, −1 for a deleted one.
+    pub const fn direction(&self) -> i8 {
+        match self.indicator {
+            LeapIndicator::Insert => 1,
+            LeapIndicator::Delete => -1,
+            LeapIndicator::NoWarning | LeapIndicator::Unsynchronised => 0,
+        }
+    }
+
+    /// A step of the clock by `by`, seen at `now`, is this leap second.
+    pub fn explains(&self, now: Timestamp, by: Span) -> bool {
+        let expected = Span::from_secs(-i64::from(self.direction()));
+        (by - expected).seconds().abs() < STEP_TOLERANCE
+            && (now - self.midnight).seconds().abs() < MIDNIGHT_TOLERANCE
+    }
+}
+
+/// Days since 1970-01-01 that are a 1 January or a 1 July.
+fn begins_half_year(day: i64) -> bool {
+    let date = Timestamp::from_nanos(0) + Span::from_secs(day.saturating_mul(DAY));
+    let (_, month, day_of_month) = date.civil_date();
+    day_of_month == 1 && matches!(month, 1 | 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INSERT: LeapIndicator = LeapIndicator::Insert;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn announcements_count_on_the_last_day_of_june_and_december_only() {
+        // 2016-12-31T12:00:00Z, the day of the last leap second so far.
+        let leap = LeapSecond::announced(INSERT, at(1_483_185_600)).expect("its day");
+        assert_eq!(leap.midnight, at(1_483_228_800));
+        assert_eq!(leap.direction(), 1);
+        // 2015-06-30T23:59:59Z
+        assert!(LeapSecond::announced(INSERT, at(1_435_708_799)).is_some());
+        for other_day in [1_483_142_399, 1_483_228_800, 1_435_622_399, 1_459_468_799, 951_827_696] {
+            assert_eq!(LeapSecond::announced(INSERT, at(other_day)), None, "{other_day}");
+        }
+        assert_eq!(LeapSecond::announced(LeapIndicator::NoWarning, at(1_483_185_600)), None);
+    }
+
+    #[test]
+    fn only_the_right_step_at_the_right_time_is_the_leap_second() {
+        let leap = LeapSecond::announced(INSERT, at(1_483_185_600)).expect("its day");
+        assert!(leap.explains(at(1_483_228_799), Span::from_millis(-1000)));
+        assert!(!leap.explains(at(1_483_228_799), Span::from_millis(1000)));
+        assert!(!leap.explains(at(1_483_228_799), Span::from_millis(-5000)));
+        assert!(!leap.explains(at(1_483_225_000), Span::from_millis(-1000)));
+    }
+}

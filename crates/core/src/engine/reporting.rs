@@ -1,0 +1,193 @@
+//! The read model, computed.
+
+use std::collections::BTreeMap;
+
+use timeball_wire::{LeapIndicator, ReferenceId};
+
+use super::source::{Member, Source};
+use super::{Engine, view};
+use crate::association::Reject;
+use crate::now::Now;
+use crate::report::{Report, SourceReport, Tracking};
+use crate::selection::State;
+use crate::settings::SourceKind;
+
+impl Engine {
+    /// Everything a person may ask, as of `now`.
+    pub fn report(&self, now: Now) -> Report {
+        let mut rejected = self.rejected.clone();
+        for member in self.members() {
+            for (reject, count) in &member.association.statistics().rejected {
+                *rejected.entry(*reject).or_default() += count;
+            }
+        }
+        Report {
+            tracking: self.tracking(now),
+            sources: self
+                .sources
+                .iter()
+                .flat_map(|source| self.source_reports(now, source))
+                .collect(),
+            rejected: by_name(&rejected),
+        }
+    }
+
+    fn tracking(&self, now: Now) -> Tracking {
+        let synchronised = self.discipline.is_synchronised(now, &self.timeline);
+        let reference = self.discipline.reference();
+        let offset = self.discipline.offset(&self.timeline);
+        let frequency = self.discipline.frequency();
+        let peer = reference.filter(|_| synchronised).map(|reference| reference.system_peer);
+        let peer_name = self.sources.iter().find_map(|source| {
+            let found = source.members.iter().any(|member| Some(member.id) == peer);
+            found.then(|| source.settings.name.clone())
+        });
+        let stratum = reference.map_or(16, |reference| reference.stratum.saturating_add(1));
+        let reference_id = if synchronised { self.served.reference_id } else { ReferenceId::NONE };
+        Tracking {
+            synchronised,
+            reason: self.explain(now, synchronised, peer_name.as_deref()),
+            clock_control: self.discipline.controls_clock(),
+            panicked: self.discipline.panicked(),
+            system_time: Some(now.system),
+            system_peer: peer,
+            system_peer_name: peer_name,
+            reference_id,
+            reference: reference_id.display(if synchronised { stratum } else { 16 }).to_string(),
+            stratum: if synchronised { stratum } else { 16 },
+            leap: if synchronised {
+                self.discipline.leap_indicator()
+            } else {
+                LeapIndicator::Unsynchronised
+            },
+            reference_time: reference.map(|reference| reference.time),
+            offset,
+            offset_bound: self.discipline.bound(now, &self.timeline),
+            offset_sd: reference.map(|reference| reference.offset_sd),
+            remaining_correction: offset.unwrap_or(0.0),
+            frequency_ppm: self.discipline.base_frequency() * 1e6,
+            frequency_sd_ppm: frequency.sd * 1e6,
+            kernel_frequency_ppm: self.timeline.frequency() * 1e6,
+            root_delay: reference.map_or(0.0, |reference| reference.root_delay),
+            root_dispersion: reference.map_or(0.0, |reference| reference.dispersion(now.monotonic)),
+            update_age: reference.map(|reference| (now.monotonic - reference.at).seconds()),
+            updates: self.discipline.updates,
+            steps: self.discipline.stepped,
+            foreign_steps: self.foreign_steps,
+            suspends: self.suspends,
+        }
+    }
+
+    fn explain(&self, now: Now, synchronised: bool, peer_name: Option<&str>) -> String {
+        if self.discipline.panicked() {
+            return "all sources are beyond the panic bound: nothing is adjusted before \
+                    `timeball step`"
+                .to_owned();
+        }
+        match (synchronised, self.system_peer, peer_name) {
+            (true, Some(_), Some(name)) => format!("following {name}"),
+            (true, ..) => {
+                let age = self
+                    .discipline
+                    .reference()
+                    .map_or(0.0, |reference| (now.monotonic - reference.at).seconds());
+                format!("holding over for {age:.0} s: {}", self.reason)
+            }
+            (false, ..) if self.sources.is_empty() => "no sources are configured".to_owned(),
+            (false, ..) => self.reason.clone(),
+        }
+    }
+
+    fn source_reports(&self, now: Now, source: &Source) -> Vec<SourceReport> {
+        if source.members.is_empty() {
+            return vec![unresolved(source)];
+        }
+        source.members.iter().map(|member| self.source_report(now, source, member)).collect()
+    }
+
+    fn source_report(&self, now: Now, source: &Source, member: &Member) -> SourceReport {
+        let association = &member.association;
+        let statistics = association.statistics();
+        let server = association.server();
+        let correction = self.timeline.correction();
+        let estimate = association.estimator().estimate(self.timeline.now());
+        let view = estimate.as_ref().map(|estimate| view(estimate, correction));
+        SourceReport {
+            id: Some(member.id),
+            address: Some(association.address().ip()),
+            state: member.verdict.state,
+            reason: member.verdict.reason.clone(),
+            reach: association.reachability().register(),
+            poll: association.poll_interval().exponent(),
+            server_poll: server.map(|server| server.poll),
+            next_poll: Some((association.next_request() - now.monotonic).seconds().max(0.0)),
+            last_answer: statistics.last_accepted.map(|at| (now.monotonic - at).seconds()),
+            stratum: server.map(|server| server.stratum),
+            reference_id: server.map(|server| server.reference_id),
+            reference: server.map_or_else(String::new, |server| {
+                server.reference_id.display(server.stratum).to_string()
+            }),
+            leap: association.leap(),
+            version: server.map_or(source.settings.association.version, |server| server.version),
+            offset: view.map(|view| view.offset),
+            offset_bound: view.map(|view| view.root_distance()),
+            offset_sd: view.map(|view| view.offset_sd),
+            frequency_ppm: view.map(|view| view.frequency.value * 1e6),
+            frequency_sd_ppm: view.map(|view| view.frequency.sd * 1e6),
+            delay: estimate.map(|estimate| estimate.delay),
+            jitter: view.map(|view| view.jitter),
+            root_delay: view.map(|view| view.root_delay),
+            root_dispersion: view.map(|view| view.root_dispersion),
+            samples: association.estimator().len(),
+            transmit_stamp: statistics.transmit_stamp,
+            receive_stamp: statistics.receive_stamp,
+            sent: statistics.sent,
+            accepted: statistics.accepted,
+            rejected: by_name(&statistics.rejected),
+            ..unresolved(source)
+        }
+    }
+}
+
+/// A source of which nothing is known but its settings.
+fn unresolved(source: &Source) -> SourceReport {
+    SourceReport {
+        id: None,
+        name: source.settings.name.clone(),
+        address: None,
+        port: source.settings.port,
+        pool: matches!(source.settings.kind, SourceKind::Pool { .. }),
+        options: source.settings.options,
+        state: State::Measuring,
+        reason: "the name has no address yet".to_owned(),
+        reach: 0,
+        poll: source.settings.association.minpoll.exponent(),
+        server_poll: None,
+        next_poll: None,
+        last_answer: None,
+        stratum: None,
+        reference_id: None,
+        reference: String::new(),
+        leap: None,
+        version: source.settings.association.version,
+        offset: None,
+        offset_bound: None,
+        offset_sd: None,
+        frequency_ppm: None,
+        frequency_sd_ppm: None,
+        delay: None,
+        jitter: None,
+        root_delay: None,
+        root_dispersion: None,
+        samples: 0,
+        transmit_stamp: None,
+        receive_stamp: None,
+        sent: 0,
+        accepted: 0,
+        rejected: BTreeMap::new(),
+    }
+}
+
+fn by_name(rejected: &BTreeMap<Reject, u64>) -> BTreeMap<String, u64> {
+    rejected.iter().map(|(reject, count)| (reject.name().to_owned(), *count)).collect()
+}

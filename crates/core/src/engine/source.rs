@@ -1,0 +1,196 @@
+//! A configured name, and the associations that it stands for.
+//!
+//! A `server` is one association with the first address of its name that works; a `pool` is as many
+//! as wanted. Addresses that turn out bad are replaced by others of the same name, and when those
+//! run out, the name is resolved anew.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use timeball_wire::{Instant, Span};
+
+use super::output::ResolveId;
+use crate::association::Association;
+use crate::selection::{SourceId, State, Verdict};
+use crate::settings::{Family, SourceKind, SourceSettings};
+
+/// Least and longest time between two questions for the same name.
+const RESOLVE_AGAIN: Span = Span::from_secs(64);
+const RESOLVE_AGAIN_LONGEST: Span = Span::from_secs(4096);
+/// A name that could not be resolved yet is asked for sooner, at first.
+const RESOLVE_RETRY: Span = Span::from_secs(2);
+
+/// Addresses taken from one answer: a forged one with dozens must not fill a pool for ever.
+const MAX_ADDRESSES: usize = 16;
+
+/// Rounds of selection that a source may disagree before it is exchanged for another.
+const PATIENCE: u32 = 16;
+
+/// One association of a source.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) id: SourceId,
+    pub(super) association: Association,
+    pub(super) verdict: Verdict,
+    /// Has a measurement that selection has not seen.
+    pub(super) updated: bool,
+    /// Answers, as far as the log has been told.
+    pub(super) reachable: bool,
+    /// Measurements in a row with which selection could do nothing.
+    disagreed: u32,
+}
+
+impl Member {
+    pub(super) fn new(id: SourceId, association: Association) -> Self {
+        let verdict = Verdict { state: State::Measuring, reason: "no measurement yet".to_owned() };
+        Self { id, association, verdict, updated: false, reachable: false, disagreed: 0 }
+    }
+
+    /// Takes note of what selection made of a new measurement.
+    pub(super) fn judged(&mut self, verdict: Verdict) {
+        self.verdict = verdict;
+        if !std::mem::take(&mut self.updated) {
+            return;
+        }
+        self.disagreed = match self.verdict.state {
+            State::Falseticker
+            | State::Untrusted
+            | State::Distant
+            | State::Jittery
+            | State::Unsynchronised => self.disagreed.saturating_add(1),
+            State::Unselectable
+            | State::Measuring
+            | State::Unreachable
+            | State::Waiting
+            | State::Unpreferred
+            | State::Outlier
+            | State::Combined
+            | State::Selected => 0,
+        };
+    }
+
+    /// Why this address should be exchanged for another, if it should.
+    pub(super) fn unfit(&self) -> Option<String> {
+        if self.association.dismissed().is_some() {
+            return Some("it refuses to serve us".to_owned());
+        }
+        if self.association.reachability().is_lost() {
+            return Some("it does not answer".to_owned());
+        }
+        (self.disagreed >= PATIENCE).then(|| self.verdict.reason.clone())
+    }
+}
+
+/// A configured name.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) settings: SourceSettings,
+    pub(super) members: Vec<Member>,
+    /// Addresses of the name that no member uses.
+    spare: VecDeque<IpAddr>,
+    /// The question that waits for its answer.
+    resolving: Option<ResolveId>,
+    /// When the name may be, and if there are too few members will be, resolved again.
+    resolve_at: Instant,
+    resolve_again: Span,
+}
+
+impl Source {
+    pub(super) fn new(settings: SourceSettings, now: Instant) -> Self {
+        Self {
+            settings,
+            members: Vec::new(),
+            spare: VecDeque::new(),
+            resolving: None,
+            resolve_at: now,
+            resolve_again: RESOLVE_RETRY,
+        }
+    }
+
+    /// How many associations the name stands for.
+    pub(super) const fn wanted(&self) -> usize {
+        match self.settings.kind {
+            SourceKind::Server => 1,
+            SourceKind::Pool { count } => count,
+        }
+    }
+
+    /// The name may have other addresses than those known.
+    fn is_name(&self) -> bool {
+        self.settings.name.parse::<IpAddr>().is_err()
+    }
+
+    fn lacks_addresses(&self) -> bool {
+        self.spare.is_empty()
+            && (self.members.len() < self.wanted()
+                || self.is_name() && self.members.iter().any(|member| member.unfit().is_some()))
+    }
+
+    /// When the name wants to be resolved.
+    pub(super) fn resolve_due(&self) -> Option<Instant> {
+        (self.resolving.is_none() && self.lacks_addresses()).then_some(self.resolve_at)
+    }
+
+    /// Notes that the name is being resolved.
+    pub(super) fn resolve(&mut self, id: ResolveId, now: Instant) -> (String, Option<Family>) {
+        self.resolving = Some(id);
+        self.resolve_at = now + self.resolve_again;
+        self.resolve_again = (self.resolve_again + self.resolve_again).min(RESOLVE_AGAIN_LONGEST);
+        (self.settings.name.clone(), self.settings.family)
+    }
+
+    /// Resolve the name as soon as possible.
+    pub(super) fn refresh(&mut self, now: Instant) {
+        self.resolve_at = now;
+        self.resolve_again = RESOLVE_RETRY;
+    }
+
+    /// True if this answers the question under way, which it is no more.
+    pub(super) fn answers(&mut self, id: ResolveId) -> bool {
+        let answered = self.resolving == Some(id);
+        if answered {
+            self.resolving = None;
+        }
+        answered
+    }
+
+    /// Takes the addresses of an answer that no member uses yet.
+    pub(super) fn learn(&mut self, addresses: &[IpAddr]) {
+        self.resolve_again = self.resolve_again.max(RESOLVE_AGAIN);
+        self.spare.clear();
+        for address in addresses.iter().take(MAX_ADDRESSES).map(IpAddr::to_canonical) {
+            let family_fits = match self.settings.family {
+                None => true,
+                Some(Family::Ipv4) => address.is_ipv4(),
+                Some(Family::Ipv6) => address.is_ipv6(),
+            };
+            let known = self.members.iter().any(|m| m.association.address().ip() == address)
+                || self.spare.contains(&address);
+            if family_fits && !known {
+                self.spare.push_back(address);
+            }
+        }
+    }
+
+    /// The next unused address, unless another source uses it.
+    pub(super) fn next_address(
+        &mut self,
+        in_use: impl Fn(SocketAddr) -> bool,
+    ) -> Option<SocketAddr> {
+        while let Some(address) = self.spare.pop_front() {
+            let address = SocketAddr::new(address, self.settings.port);
+            if !in_use(address) {
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    /// The first member that should be replaced, if there is something to replace it by.
+    pub(super) fn replaceable(&self) -> Option<(usize, String)> {
+        if self.spare.is_empty() {
+            return None;
+        }
+        self.members.iter().enumerate().find_map(|(index, member)| Some((index, member.unfit()?)))
+    }
+}

@@ -1,0 +1,69 @@
+//! How fast does the oscillator's frequency walk?
+
+/// log₁₀ of the slowest walk that is considered: 3·10⁻¹¹ s/s per √s, better than any crystal in a
+/// computer. It is the floor of every growth of uncertainty.
+const SLOWEST: f64 = -21.0;
+/// log₁₀ of the distance between two neighbouring hypotheses.
+const STEP: f64 = 0.5;
+const HYPOTHESES: usize = 15;
+/// What is expected before anything is measured: 10⁻⁹ s/s per √s, give or take a factor of ten.
+const TYPICAL: f64 = -18.0;
+const TYPICAL_SD: f64 = 2.0;
+/// How much of what was learnt is kept with each new measurement: oscillators change with the season
+/// and the fan.
+const MEMORY: f64 = 0.98;
+/// Degrees of freedom of the Student distribution that surprises are held against: a single wild
+/// one must not teach much.
+const FREEDOM: f64 = 4.0;
+
+/// The belief about the walk, as weights of a few hypotheses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wander {
+    log_likelihood: [f64; HYPOTHESES],
+    mean: f64,
+}
+
+impl Wander {
+    pub(super) fn new() -> Self {
+        let mut wander = Self { log_likelihood: [0.0; HYPOTHESES], mean: 0.0 };
+        wander.mean = wander.weigh();
+        wander
+    }
+
+    /// Learns from a prediction that missed by `error` (s): `noise` is the variance (s²) that
+    /// measurements alone explain, `gain` what one unit of wander would add (s³).
+    pub(super) fn learn(&mut self, error: f64, noise: f64, gain: f64) {
+        for (index, log_likelihood) in self.log_likelihood.iter_mut().enumerate() {
+            let variance = noise + hypothesis(index) * gain;
+            let tail = (1.0 + error * error / (variance * FREEDOM)).ln();
+            *log_likelihood =
+                MEMORY * *log_likelihood - 0.5 * (FREEDOM + 1.0) * tail - 0.5 * variance.ln();
+        }
+        // Only differences matter; this keeps the numbers small over years.
+        let best = self.log_likelihood.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for log_likelihood in &mut self.log_likelihood {
+            *log_likelihood -= best;
+        }
+        self.mean = self.weigh();
+    }
+
+    /// Expected variance that the frequency gains per second ((s/s)²/s).
+    pub(super) fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    fn weigh(&self) -> f64 {
+        let (mut sum, mut total) = (0.0, 0.0);
+        for (index, log_likelihood) in self.log_likelihood.iter().enumerate() {
+            let departure = (SLOWEST + STEP * index as f64 - TYPICAL) / TYPICAL_SD;
+            let weight = (log_likelihood - 0.5 * departure * departure).exp();
+            total += weight;
+            sum += weight * hypothesis(index);
+        }
+        sum / total
+    }
+}
+
+fn hypothesis(index: usize) -> f64 {
+    10f64.powf(SLOWEST + STEP * index as f64)
+}

@@ -1,0 +1,117 @@
+//! The measurements an estimator holds, in the form its arithmetic needs.
+
+use timeball_wire::{Oscillator, Span};
+
+use crate::measurement::Measurement;
+
+/// Every quantity of seconds that a packet can carry is below this (2¹⁶ s, RFC 5905 §6).
+const LARGEST: f64 = 65536.0;
+
+/// A measurement made safe to compute with, and where it stands against the newest one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Point {
+    pub(super) at: Oscillator,
+    /// θ of [`Measurement::offset`].
+    pub(super) offset: Span,
+    /// Round-trip delay to the server (s).
+    pub(super) delay: f64,
+    /// Error of the four timestamps (s).
+    pub(super) dispersion: f64,
+    /// Round-trip delay to the reference clock (s), this path included.
+    pub(super) root_delay: f64,
+    /// Dispersion to the reference clock (s), that of the measurement included.
+    pub(super) root_dispersion: f64,
+    /// Smallest delay (s) of the route that this measurement took.
+    pub(super) floor: f64,
+    /// Time since the newest measurement (s), never positive.
+    pub(super) t: f64,
+    /// Offset relative to the newest measurement's (s).
+    pub(super) y: f64,
+    /// Variance of the offset (s²).
+    pub(super) variance: f64,
+}
+
+impl Point {
+    /// Takes what is not a number for the worst, and limits the rest to what a packet can say.
+    pub(super) fn new(measurement: &Measurement) -> Self {
+        let dispersion = limited(measurement.dispersion);
+        let delay = limited((measurement.outbound + measurement.inbound).seconds()).max(dispersion);
+        Self {
+            at: measurement.at,
+            offset: measurement.offset(),
+            delay,
+            dispersion,
+            root_delay: limited(measurement.root_delay) + delay,
+            root_dispersion: limited(measurement.root_dispersion) + dispersion,
+            floor: delay,
+            t: 0.0,
+            y: 0.0,
+            variance: 0.0,
+        }
+    }
+
+    /// Delay above the smallest that the route allows (s): time spent in queues.
+    pub(super) fn excess(&self) -> f64 {
+        self.delay - self.floor
+    }
+
+    /// Half-width of the interval that contained θ when this was measured (s).
+    pub(super) fn root_distance(&self) -> f64 {
+        self.root_delay / 2.0 + self.root_dispersion
+    }
+}
+
+fn limited(seconds: f64) -> f64 {
+    if seconds.is_nan() { LARGEST } else { seconds.clamp(0.0, LARGEST) }
+}
+
+/// The newest measurements, oldest first, in storage that never grows.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    points: Vec<Point>,
+    limit: usize,
+}
+
+impl Window {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { points: Vec::with_capacity(limit), limit }
+    }
+
+    /// Adds a point, which must be newer than all others, and drops the oldest if there is no room.
+    pub(super) fn push(&mut self, point: Point) {
+        if self.points.len() >= self.limit {
+            self.points.remove(0);
+        }
+        self.points.push(point);
+        // Integers first, so that fifty years of offset cost no digits.
+        for other in &mut self.points {
+            other.t = (other.at - point.at).seconds();
+            other.y = (other.offset - point.offset).seconds();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.points.clear();
+    }
+
+    pub(super) fn newest(&self) -> Option<&Point> {
+        self.points.last()
+    }
+
+    pub(super) fn all(&self) -> &[Point] {
+        &self.points
+    }
+
+    pub(super) fn all_mut(&mut self) -> &mut [Point] {
+        &mut self.points
+    }
+
+    /// The newest `count` points.
+    pub(super) fn latest(&self, count: usize) -> &[Point] {
+        &self.points[self.points.len().saturating_sub(count)..]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.points.len()
+    }
+}

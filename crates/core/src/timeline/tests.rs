@@ -1,0 +1,181 @@
+use proptest::prelude::*;
+use timeball_wire::Instant;
+
+use super::*;
+
+/// A machine whose oscillator's reading is known, to compare the time line with.
+#[derive(Clone, Copy)]
+struct Machine {
+    oscillator: i64,
+    now: Now,
+}
+
+impl Machine {
+    fn new(frequency: f64) -> Self {
+        let start = 1_700_000_000_000_000_000;
+        Self {
+            oscillator: start,
+            now: Now {
+                monotonic: Instant::from_nanos(5_000_000_000),
+                system: Timestamp::from_nanos(start),
+                raw: None,
+                asleep: Span::ZERO,
+                frequency,
+            },
+        }
+    }
+
+    fn run(&mut self, seconds: f64) {
+        let elapsed = Span::from_seconds(seconds);
+        let shown = elapsed + Span::from_seconds(seconds * self.now.frequency);
+        self.oscillator += elapsed.nanos();
+        self.now.system += shown;
+        self.now.monotonic += shown;
+    }
+
+    fn step(&mut self, by: Span) {
+        self.now.system += by;
+    }
+
+    fn error(&self, of: Oscillator) -> i64 {
+        of.nanos() - self.oscillator
+    }
+}
+
+#[test]
+fn an_undisturbed_clock_is_the_oscillator() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(1000.0);
+    assert_eq!(timeline.observe(machine.now), Disturbance::default());
+    assert_eq!(machine.error(timeline.now()), 0);
+    assert_eq!(timeline.correction(), Span::ZERO);
+}
+
+#[test]
+fn a_step_moves_the_system_clock_and_not_the_oscillator() {
+    let mut machine = Machine::new(20e-6);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(100.0);
+    let before = machine;
+    timeline.observe(machine.now);
+    machine.step(Span::from_secs(3600));
+    let disturbance = timeline.observe(machine.now);
+    assert_eq!(disturbance.step, Some(Span::from_secs(3600)));
+    assert_eq!(machine.error(timeline.now()), 0);
+    assert_eq!(timeline.correction(), Span::from_secs(3600) + Span::from_millis(2));
+    assert_eq!(before.error(timeline.oscillator_at(before.now.system)), 0);
+}
+
+#[test]
+fn a_stamp_taken_before_a_backward_step_is_still_understood() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(50.0);
+    let stamped = machine;
+    machine.run(0.001);
+    machine.step(Span::from_secs(-5));
+    machine.run(0.001);
+    assert_eq!(timeline.observe(machine.now).step, Some(Span::from_secs(-5)));
+    assert_eq!(stamped.error(timeline.oscillator_at(stamped.now.system)), 0);
+    assert_eq!(machine.error(timeline.oscillator_at(machine.now.system)), 0);
+}
+
+#[test]
+fn reading_noise_is_no_step_and_does_not_pile_up() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    for i in 0..1000 {
+        machine.run(1.0);
+        let mut noisy = machine.now;
+        noisy.system += Span::from_nanos(if i % 2 == 0 { 30_000 } else { -30_000 });
+        assert_eq!(timeline.observe(noisy), Disturbance::default());
+    }
+    assert_eq!(timeline.segments.len(), 1);
+}
+
+#[test]
+fn the_oscillator_runs_on_while_the_machine_sleeps() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(10.0);
+    timeline.observe(machine.now);
+    let asleep = Span::from_secs(600);
+    machine.oscillator += asleep.nanos();
+    machine.now.system += asleep;
+    machine.now.asleep += asleep;
+    let disturbance = timeline.observe(machine.now);
+    assert_eq!(disturbance.suspend, Some(asleep));
+    assert_eq!(disturbance.step, None);
+    assert_eq!(machine.error(timeline.now()), 0);
+    // And the sleep is no step when looked at again.
+    machine.run(1.0);
+    assert_eq!(timeline.observe(machine.now), Disturbance::default());
+}
+
+#[test]
+fn a_leap_second_leaves_differences_to_servers_continuous() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(10.0);
+    timeline.observe(machine.now);
+    let server = machine.now.system + Span::from_millis(7);
+    let before = timeline.continuous(server).nanos() - timeline.now().nanos();
+    let correction = timeline.correction();
+
+    machine.step(Span::from_secs(-1));
+    let step = timeline.observe(machine.now).step.expect("the leap second is seen as a step");
+    timeline.leap(step);
+    let server = machine.now.system + Span::from_millis(7);
+    let after = timeline.continuous(server).nanos() - timeline.now().nanos();
+    assert_eq!(before, after);
+    assert_eq!(timeline.correction(), correction);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Run(f64),
+    Step(i64),
+    Frequency(f64),
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        4 => (0.001f64..5000.0).prop_map(Act::Run),
+        1 => (-4_000_000_000_000i64..4_000_000_000_000)
+            .prop_filter("above the noise", |by| by.abs() > 100_000)
+            .prop_map(Act::Step),
+        2 => (-0.1f64..0.1).prop_map(Act::Frequency),
+    ];
+    prop::collection::vec(act, 1..100)
+}
+
+proptest! {
+    /// Whatever is done to the system clock, the time line finds the oscillator's reading of every
+    /// stamp, seen at once or a moment later.
+    #[test]
+    fn every_stamp_maps_to_the_oscillator_reading_it_was_taken_at(acts in acts()) {
+        let mut machine = Machine::new(0.0);
+        let mut timeline = Timeline::new(machine.now);
+        for act in acts {
+            match act {
+                Act::Run(seconds) => machine.run(seconds),
+                Act::Step(by) => {
+                    timeline.observe(machine.now);
+                    machine.step(Span::from_nanos(by));
+                }
+                Act::Frequency(frequency) => {
+                    timeline.observe(machine.now);
+                    machine.now.frequency = frequency;
+                }
+            }
+            timeline.observe(machine.now);
+            let stamped = machine;
+            machine.run(0.002);
+            timeline.observe(machine.now);
+            prop_assert!(stamped.error(timeline.oscillator_at(stamped.now.system)).abs() <= 200);
+            prop_assert!(machine.error(timeline.now()).abs() <= 200);
+        }
+        prop_assert!(timeline.segments.len() <= SEGMENTS);
+    }
+}
