@@ -31,10 +31,15 @@
 //!
 //! This is the only crate with `unsafe` code; every block says why it is sound.
 
+pub mod atomic_file;
 pub mod clock;
+pub mod interfaces;
+pub mod pid_file;
 pub mod poll;
 pub mod precision;
 pub mod random;
+pub mod resolver;
+pub mod service;
 pub mod signals;
 pub mod socket;
 pub mod unix_socket;

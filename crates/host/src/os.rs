@@ -2,7 +2,9 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 /// The result of a call that answers a negative number on failure and leaves the reason in `errno`.
 pub(crate) fn check(answer: c_int) -> io::Result<c_int> {
@@ -63,4 +65,31 @@ pub(crate) fn set_option_bytes(
         libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), length)
     })?;
     Ok(())
+}
+
+/// The internet address in a list the C library has made; `None` for null and other families.
+///
+/// # Safety
+///
+/// `address` is null, or points to as many bytes as its family has in a socket address.
+pub(crate) unsafe fn internet_address(address: *const libc::sockaddr) -> Option<IpAddr> {
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so by the contract it points to a family at least. It may be less aligned
+    // than its type wants.
+    let family = unsafe { ptr::read_unaligned(&raw const (*address).sa_family) };
+    match c_int::from(family) {
+        libc::AF_INET => {
+            // SAFETY: by the contract there are as many bytes as this type has.
+            let raw: libc::sockaddr_in = unsafe { ptr::read_unaligned(address.cast()) };
+            Some(Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes()).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let raw: libc::sockaddr_in6 = unsafe { ptr::read_unaligned(address.cast()) };
+            Some(Ipv6Addr::from(raw.sin6_addr.s6_addr).into())
+        }
+        _ => None,
+    }
 }
