@@ -1,0 +1,1 @@
+//! A Linux virtual machine whose clock may be set.
