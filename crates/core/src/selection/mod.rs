@@ -1,30 +1,30 @@
 //! Which sources tell the truth?
+//!
+//! A [`Candidate`] passes the rules of [`fitness`] or gets its reason there. Those that take part
+//! claim an interval each, offset ± root distance; the [`intersection`] of most of them separates
+//! truechimers from falsetickers. Of the truechimers the [`cluster`] keeps those closest together,
+//! one of them becomes the [`system_peer`], and what they say together is the
+//! [`Combination`](crate::combination::Combination).
 
-use std::fmt;
+mod candidate;
+mod cluster;
+mod fitness;
+mod intersection;
+mod system_peer;
+mod truechimers;
+mod verdict;
+mod wording;
 
-use serde::{Deserialize, Serialize};
+pub(crate) use candidate::Contender;
+pub use candidate::{Candidate, Options, SourceId, View};
+pub use verdict::{Decision, Outcome, State, Verdict};
+
 use timeball_wire::LeapIndicator;
 
-use crate::combination::Combination;
-use crate::estimator::Frequency;
-
-/// Identifies a source for as long as it exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SourceId(pub u32);
-
-/// What selection may do with a source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
-    /// Watch it, never use it.
-    pub noselect: bool,
-    /// Use it in preference to all that are not preferred.
-    pub prefer: bool,
-    /// It counts as right: others must agree with the trusted ones.
-    pub trust: bool,
-    /// Without it (and every other required one) nothing is selected.
-    pub require: bool,
-}
+use crate::combination::{self, Combination};
+use system_peer::SystemPeer;
+use verdict::Verdicts;
+use wording::{Measured, Others, Sources};
 
 /// Which sources to believe.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,184 +60,175 @@ impl Default for Settings {
     }
 }
 
-/// One source as selection sees it, everything predicted to the same moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Candidate {
-    /// Which source.
-    pub source: SourceId,
-    /// What may be done with it.
-    pub options: Options,
-    /// Answered at least one of the last eight polls.
-    pub reachable: bool,
-    /// Has a measurement that the last selection did not have.
-    pub updated: bool,
-    /// Its server's last leap indicator.
-    pub leap: LeapIndicator,
-    /// Its server's stratum.
-    pub stratum: u8,
-    /// Its measurements' view of the clock; `None` before the first.
-    pub view: Option<View>,
-}
-
-/// What a source believes of the system clock.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct View {
-    /// True time minus system clock (s).
-    pub offset: f64,
-    /// One standard deviation of the offset (s).
-    pub offset_sd: f64,
-    /// Frequency of the oscillator against true time.
-    pub frequency: Frequency,
-    /// Standard deviation of single measurements (s).
-    pub jitter: f64,
-    /// Round-trip delay to the reference clock (s).
-    pub root_delay: f64,
-    /// Dispersion to the reference clock (s).
-    pub root_dispersion: f64,
-    /// Measurements behind it.
-    pub samples: usize,
-}
-
-impl View {
-    /// Half-width (s) of the interval that contains true time if the source is right.
-    pub fn root_distance(&self) -> f64 {
-        self.root_delay / 2.0 + self.root_dispersion
-    }
-}
-
-/// What came of a source, in one word each. [`Verdict::reason`] has the sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// Not asked to take part (`noselect`).
-    Unselectable,
-    /// Too few measurements yet.
-    Measuring,
-    /// No answer to the last polls.
-    Unreachable,
-    /// The server is not synchronised.
-    Unsynchronised,
-    /// Root distance too large.
-    Distant,
-    /// Jitter too large.
-    Jittery,
-    /// Outside the majority interval.
-    Falseticker,
-    /// Outside the interval of the trusted sources.
-    Untrusted,
-    /// Agrees, but the decision waits for something (majority, minimum, a required source).
-    Waiting,
-    /// Agrees, but a preferred source exists.
-    Unpreferred,
-    /// Agrees, but clustering found others closer together, or its distance is too large to combine.
-    Outlier,
-    /// Agrees and is combined.
-    Combined,
-    /// The system peer.
-    Selected,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unselectable => "unselectable",
-            Self::Measuring => "measuring",
-            Self::Unreachable => "unreachable",
-            Self::Unsynchronised => "unsynchronised",
-            Self::Distant => "distant",
-            Self::Jittery => "jittery",
-            Self::Falseticker => "falseticker",
-            Self::Untrusted => "untrusted",
-            Self::Waiting => "waiting",
-            Self::Unpreferred => "unpreferred",
-            Self::Outlier => "outlier",
-            Self::Combined => "combined",
-            Self::Selected => "selected",
-        })
-    }
-}
-
-/// A source's state and why, in words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// The word.
-    pub state: State,
-    /// The sentence, for example "212 ms outside the majority interval".
-    pub reason: String,
-}
-
-/// What a round of selection came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// Each candidate's verdict, in the candidates' order.
-    pub verdicts: Vec<(SourceId, Verdict)>,
-    /// The result.
-    pub decision: Decision,
-}
-
-/// Whether there is a time to follow.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
-    /// Yes, this.
-    Synchronise(Combination),
-    /// No source can be used at present.
-    NoneSelectable,
-    /// The sources contradict each other and no strict majority agrees.
-    NoMajority {
-        /// How many agree at most.
-        agreeing: usize,
-        /// Out of how many.
-        candidates: usize,
-    },
-    /// Fewer agree than `minimum_sources`.
-    TooFew {
-        /// How many agree.
-        agreeing: usize,
-        /// How many must.
-        required: usize,
-    },
-    /// A required source is not among those that agree.
-    RequiredMissing(SourceId),
-    /// More sources are about to answer; deciding now would be rash.
-    Waiting,
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Synchronise(_) => write!(f, "synchronised"),
-            Self::NoneSelectable => write!(f, "no selectable source"),
-            Self::NoMajority { agreeing, candidates } => {
-                write!(f, "no majority: at most {agreeing} of {candidates} sources agree")
-            }
-            Self::TooFew { agreeing, required } => {
-                write!(f, "{agreeing} sources agree, {required} are required")
-            }
-            Self::RequiredMissing(_) => write!(f, "a required source does not agree"),
-            Self::Waiting => write!(f, "waiting for more measurements"),
-        }
-    }
-}
+/// A source that has this many measurements more than it needs is not kept waiting for others.
+const PATIENCE: usize = 2;
+/// The first decision waits for others in no more rounds than this for each candidate.
+const WAITING_ROUNDS: usize = 4;
 
 /// Selection, with the memory that hysteresis needs.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    _settings: Settings,
+    settings: Settings,
+    system_peer: SystemPeer,
+    /// Rounds in which the first decision was put off.
+    waited: usize,
 }
 
 impl Selection {
     /// A selection that has selected nothing.
     pub fn new(settings: Settings) -> Self {
-        Self { _settings: settings }
-    }
-
-    /// Judges the candidates.
-    pub fn select(&mut self, _candidates: &[Candidate]) -> Outcome {
-        Outcome { verdicts: Vec::new(), decision: Decision::NoneSelectable }
+        Self { settings, system_peer: SystemPeer::default(), waited: 0 }
     }
 
     /// Changes the rules; the memory stays.
     pub fn configure(&mut self, settings: Settings) {
-        self._settings = settings;
+        self.settings = settings;
     }
+
+    /// Judges the candidates. Their order makes no difference.
+    pub fn select(&mut self, candidates: &[Candidate]) -> Outcome {
+        let mut verdicts = Verdicts::default();
+        let mut contenders = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            match fitness::contender(candidate, &self.settings) {
+                Ok(contender) => contenders.push(contender),
+                Err(verdict) => verdicts.settle(candidate.source, verdict),
+            }
+        }
+        // Sums of floating-point numbers depend on their order.
+        contenders.sort_by_key(|contender| contender.source);
+        let decision = self.decide(candidates, &contenders, &mut verdicts);
+        Outcome { verdicts: verdicts.in_order_of(candidates), decision }
+    }
+
+    fn decide(
+        &mut self,
+        candidates: &[Candidate],
+        contenders: &[Contender],
+        verdicts: &mut Verdicts,
+    ) -> Decision {
+        if contenders.is_empty() {
+            return Decision::NoneSelectable;
+        }
+        if let Some(expected) = self.worth_waiting_for(candidates, contenders) {
+            let others = Sources(expected);
+            verdicts.keep_waiting(contenders, &format!("ready; waits for {others} about to be"));
+            return Decision::Waiting;
+        }
+        let truechimers = match truechimers::find(contenders, verdicts) {
+            Ok(truechimers) => truechimers,
+            Err(decision) => return decision,
+        };
+        let agreeing = truechimers.len();
+        let required = candidates.iter().filter(|c| c.options.require).map(|c| c.source);
+        let missing = required.filter(|id| truechimers.iter().all(|t| t.source != *id)).min();
+        if let Some(missing) = missing {
+            verdicts.keep_waiting(&truechimers, "agrees, but a required source does not");
+            return Decision::RequiredMissing(missing);
+        }
+        if agreeing < self.settings.minimum_sources {
+            let required = self.settings.minimum_sources;
+            let reason = format!("agrees, but only {agreeing} of the {required} required do");
+            verdicts.keep_waiting(&truechimers, &reason);
+            return Decision::TooFew { agreeing, required };
+        }
+        let leap = leap(&truechimers);
+        let mut survivors = preferred(truechimers, verdicts);
+        for dropped in cluster::drop_outliers(&mut survivors) {
+            let distance = Measured(dropped.selection_jitter);
+            let reason = format!("agrees, but is {distance} from the others that do");
+            verdicts.settle(dropped.source, Verdict::new(State::Outlier, reason));
+        }
+        match self.combine(&survivors, agreeing, leap, verdicts) {
+            Some(combination) => Decision::Synchronise(combination),
+            None => Decision::NoneSelectable,
+        }
+    }
+
+    /// How many candidates are so close to taking part that the first decision should wait for
+    /// them. Bounded twice: by the measurements of those that are ready, and by rounds.
+    fn worth_waiting_for(
+        &mut self,
+        candidates: &[Candidate],
+        contenders: &[Contender],
+    ) -> Option<usize> {
+        let enough = self.settings.minimum_samples.saturating_add(PATIENCE);
+        if self.system_peer.is_chosen()
+            || self.waited >= WAITING_ROUNDS.saturating_mul(candidates.len())
+            || contenders.iter().any(|contender| contender.view.samples >= enough)
+        {
+            return None;
+        }
+        let measuring = |candidate: &&Candidate| {
+            let samples = candidate.view.map_or(0, |view| view.samples);
+            let few = (1..self.settings.minimum_samples).contains(&samples);
+            few && candidate.reachable && !candidate.options.noselect
+        };
+        let expected = candidates.iter().filter(measuring).count();
+        self.waited += usize::from(expected > 0);
+        (expected > 0).then_some(expected)
+    }
+
+    fn combine(
+        &mut self,
+        survivors: &[Contender],
+        agreeing: usize,
+        leap: LeapIndicator,
+        verdicts: &mut Verdicts,
+    ) -> Option<Combination> {
+        let peer = self.system_peer.choose(survivors, &self.settings)?;
+        let peer = survivors.iter().find(|survivor| survivor.source == peer)?;
+        let distance = peer.view.root_distance();
+        let reason = match agreeing - 1 {
+            0 => format!("the only one to follow; root distance {}", Measured(distance)),
+            others => {
+                format!("agrees with {}; root distance {}", Others(others), Measured(distance))
+            }
+        };
+        verdicts.settle(peer.source, Verdict::new(State::Selected, reason));
+
+        let limit = self.settings.combine_limit;
+        let farthest = limit * (distance + self.settings.reselect_distance);
+        let mut combined = Vec::with_capacity(survivors.len());
+        for other in survivors.iter().filter(|survivor| survivor.source != peer.source) {
+            let verdict = if limit <= 0.0 {
+                Verdict::new(State::Outlier, "agrees, but nothing is combined (combine-limit 0)")
+            } else if other.view.root_distance() <= farthest {
+                combined.push(*other);
+                let apart = Measured((other.view.offset - peer.view.offset).abs());
+                Verdict::new(State::Combined, format!("agrees; {apart} from the system peer"))
+            } else {
+                let (its, peers) = (Measured(other.view.root_distance()), Measured(distance));
+                let reason = format!(
+                    "agrees, but its root distance {its} is more than {limit} times the system \
+                     peer's {peers}"
+                );
+                Verdict::new(State::Outlier, reason)
+            };
+            verdicts.settle(other.source, verdict);
+        }
+        Some(Combination::of(peer, &combined, leap))
+    }
+}
+
+/// If any is preferred, only those that are.
+fn preferred(truechimers: Vec<Contender>, verdicts: &mut Verdicts) -> Vec<Contender> {
+    let (preferred, others): (Vec<_>, Vec<_>) =
+        truechimers.into_iter().partition(|truechimer| truechimer.options.prefer);
+    if preferred.is_empty() {
+        return others;
+    }
+    for other in others {
+        let reason = format!("agrees, but {} preferred", Sources(preferred.len()));
+        verdicts.settle(other.source, Verdict::new(State::Unpreferred, reason));
+    }
+    preferred
+}
+
+/// The leap warning of the truechimers; of the trusted ones, if there are any.
+fn leap(truechimers: &[Contender]) -> LeapIndicator {
+    let trusted = truechimers.iter().any(|truechimer| truechimer.options.trust);
+    let voters = truechimers.iter().filter(|truechimer| truechimer.options.trust == trusted);
+    let votes: Vec<_> = voters.map(|truechimer| truechimer.leap).collect();
+    combination::leap_vote(&votes)
 }

@@ -1,0 +1,108 @@
+//! What selection knows of a source.
+
+use serde::{Deserialize, Serialize};
+use timeball_wire::LeapIndicator;
+
+use crate::estimator::Frequency;
+
+/// Identifies a source for as long as it exists.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct SourceId(pub u32);
+
+/// What selection may do with a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// Watch it, never use it.
+    pub noselect: bool,
+    /// Use it in preference to all that are not preferred.
+    pub prefer: bool,
+    /// It counts as right: others must agree with the trusted ones.
+    pub trust: bool,
+    /// Without it (and every other required one) nothing is selected.
+    pub require: bool,
+}
+
+/// One source as selection sees it, everything predicted to the same moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// Which source.
+    pub source: SourceId,
+    /// What may be done with it.
+    pub options: Options,
+    /// Answered at least one of the last eight polls.
+    pub reachable: bool,
+    /// Has a measurement that the last selection did not have.
+    pub updated: bool,
+    /// Its server's last leap indicator.
+    pub leap: LeapIndicator,
+    /// Its server's stratum.
+    pub stratum: u8,
+    /// Its measurements' view of the clock; `None` before the first.
+    pub view: Option<View>,
+}
+
+/// What a source believes of the system clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct View {
+    /// True time minus system clock (s).
+    pub offset: f64,
+    /// One standard deviation of the offset (s).
+    pub offset_sd: f64,
+    /// Frequency of the oscillator against true time.
+    pub frequency: Frequency,
+    /// Standard deviation of single measurements (s).
+    pub jitter: f64,
+    /// Round-trip delay to the reference clock (s).
+    pub root_delay: f64,
+    /// Dispersion to the reference clock (s).
+    pub root_dispersion: f64,
+    /// Measurements behind it.
+    pub samples: usize,
+}
+
+impl View {
+    /// Half-width (s) of the interval that contains true time if the source is right.
+    pub fn root_distance(&self) -> f64 {
+        self.root_delay / 2.0 + self.root_dispersion
+    }
+
+    /// True if one can compute with it.
+    pub(crate) fn is_sane(&self) -> bool {
+        /// No number of seconds in a view makes sense beyond this (30 000 years).
+        const LARGEST: f64 = 1e12;
+        let magnitudes =
+            [self.offset_sd, self.frequency.sd, self.jitter, self.root_delay, self.root_dispersion];
+        // Comparisons with what is not a number are false.
+        magnitudes.iter().all(|m| (0.0..LARGEST).contains(m))
+            && self.offset.abs() < LARGEST
+            && self.frequency.value.abs() < LARGEST
+    }
+}
+
+/// A candidate that takes part in the selection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contender {
+    pub(crate) source: SourceId,
+    pub(crate) options: Options,
+    pub(crate) updated: bool,
+    pub(crate) leap: LeapIndicator,
+    pub(crate) stratum: u8,
+    pub(crate) view: View,
+}
+
+impl Contender {
+    /// The interval that contains true time minus system clock if the source is right (s).
+    pub(crate) fn interval(&self) -> (f64, f64) {
+        let distance = self.view.root_distance();
+        (self.view.offset - distance, self.view.offset + distance)
+    }
+
+    /// True if both may be right.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let ((low, high), (other_low, other_high)) = (self.interval(), other.interval());
+        low <= other_high && other_low <= high
+    }
+}
