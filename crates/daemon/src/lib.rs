@@ -1,2 +1,37 @@
-//! timeball-daemon
+//! The daemon: the event loop that joins the engine and the machine.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | [`run`](run()) | from a configuration file to a running daemon, and out again |
+//! | [`event_loop`] | one wait for everything; inputs to the engine, outputs carried out |
+//! | `machine_clock` | the kernel's clock in the engine's words |
+//! | `exchanges` | the sockets of the requests under way |
+//! | `names` | host names to addresses |
+//! | `serve` | the server's sockets, from request to answer |
+//! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
+//! | `reload` | another configuration, the same history |
+//! | `drift_file` | what is remembered of the oscillator |
+//! | [`logging`] | what log lines look like, and where they go |
+//! | `service` | what the service manager is told |
+//! | [`demo`] | servers on loopback to show the daemon to |
 #![forbid(unsafe_code)]
+
+pub mod control;
+pub mod demo;
+mod drift_file;
+mod error;
+pub mod event_loop;
+mod exchanges;
+pub mod logging;
+mod machine_clock;
+mod names;
+mod reload;
+mod run;
+mod serve;
+mod service;
+
+pub use drift_file::{DriftError, DriftFile};
+pub use error::Error;
+pub use event_loop::{ClockControl, EventLoop};
+pub use reload::ConfigFile;
+pub use run::{Options, run};

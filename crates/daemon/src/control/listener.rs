@@ -1,0 +1,158 @@
+//! The listening end of the control socket, and those who are connected to it.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use timeball_host::poll::{Interest, PollSet, Slot};
+use timeball_host::unix_socket::{UnixListener, UnixListenerOptions, UnixSocketError};
+use timeball_wire::Instant;
+
+use super::connection::{Connection, Fate};
+use super::protocol::Response;
+
+/// Connections at once. While all are taken, others wait in the kernel's queue; each of them ends
+/// when its patience does.
+pub(crate) const MAX_CONNECTIONS: usize = 16;
+/// Root and the daemon's user and group may ask.
+const MODE: u32 = 0o660;
+/// Everybody may look into the directory that is made for the socket.
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// Numbers a connection, for as long as the daemon lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(u64);
+
+/// The control socket.
+#[derive(Debug)]
+pub(crate) struct ControlListener {
+    listener: UnixListener,
+    connections: BTreeMap<ConnectionId, Connection<UnixStream>>,
+    next_id: u64,
+    slot: Option<Slot>,
+    slots: Vec<(ConnectionId, Slot)>,
+}
+
+impl ControlListener {
+    /// Listens at `path`. Its directory is made if it is missing and only one level deep.
+    ///
+    /// # Errors
+    /// [`UnixSocketError`]; a daemon goes on without.
+    pub(crate) fn open(path: &Path) -> Result<Self, UnixSocketError> {
+        if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+            // If this fails, binding says the same with the path in it.
+            let _ = DirBuilder::new().mode(DIRECTORY_MODE).create(directory);
+        }
+        let options = UnixListenerOptions { path: path.into(), mode: MODE, group: None };
+        Ok(Self {
+            listener: UnixListener::bind(&options)?,
+            connections: BTreeMap::new(),
+            next_id: 0,
+            slot: None,
+            slots: Vec::new(),
+        })
+    }
+
+    /// Takes over those who are connected elsewhere: one of them may be waiting to hear that the
+    /// socket has moved.
+    pub(crate) fn adopting(mut self, other: Option<Self>) -> Self {
+        if let Some(other) = other {
+            self.connections = other.connections;
+            self.next_id = other.next_id;
+        }
+        self
+    }
+
+    /// Adds its descriptors to what is waited for.
+    pub(crate) fn watch(&mut self, poll: &mut PollSet) {
+        let has_room = self.connections.len() < MAX_CONNECTIONS;
+        self.slot = has_room.then(|| poll.add(&self.listener, Interest::Read));
+        self.slots.clear();
+        self.slots.extend(self.connections.iter().map(|(id, connection)| {
+            let interest = if connection.is_sending() { Interest::Write } else { Interest::Read };
+            (*id, poll.add(connection.stream(), interest))
+        }));
+    }
+
+    /// When [`drop_late`](Self::drop_late) has something to do, or a request waits already.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.connections
+            .values()
+            .map(|connection| if connection.has_request() { now } else { connection.deadline() })
+            .min()
+    }
+
+    /// Accepts, reads and writes what the last wait found possible.
+    pub(crate) fn turn(&mut self, poll: &PollSet, now: Instant) {
+        for (id, slot) in std::mem::take(&mut self.slots) {
+            let readiness = poll.readiness(slot);
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let fate = match (readiness.any(), connection.is_sending()) {
+                (false, _) => Fate::Keep,
+                (true, true) => connection.send(now),
+                (true, false) => connection.receive(),
+            };
+            self.settle(id, fate);
+        }
+        if self.slot.take().is_some_and(|slot| poll.readiness(slot).any()) {
+            self.accept(now);
+        }
+        self.drop_late(now);
+    }
+
+    fn accept(&mut self, now: Instant) {
+        match self.listener.accept() {
+            Ok(Some(stream)) => {
+                let id = ConnectionId(self.next_id);
+                self.next_id = self.next_id.saturating_add(1);
+                self.connections.insert(id, Connection::new(stream, now));
+            }
+            Ok(None) => {}
+            Err(error) => self.accept_failed(&error),
+        }
+    }
+
+    /// Such as too many open files: the oldest connection makes room, so that this cannot go on.
+    fn accept_failed(&mut self, error: &io::Error) {
+        tracing::warn!("a control connection could not be accepted: {error}");
+        self.connections.pop_first();
+    }
+
+    fn drop_late(&mut self, now: Instant) {
+        self.connections.retain(|_, connection| {
+            let in_time = now < connection.deadline() || connection.has_request();
+            if !in_time {
+                tracing::debug!("a control connection took too long and was closed");
+            }
+            in_time
+        });
+    }
+
+    /// A request of each connection that has one.
+    pub(crate) fn requests(&mut self) -> Vec<(ConnectionId, Result<Vec<u8>, String>)> {
+        self.connections
+            .iter_mut()
+            .filter_map(|(id, connection)| Some((*id, connection.next_request()?)))
+            .collect()
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer(&mut self, id: ConnectionId, response: &Response, now: Instant) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let fate = connection.answer(response, now);
+            self.settle(id, fate);
+        }
+    }
+
+    fn settle(&mut self, id: ConnectionId, fate: Fate) {
+        match fate {
+            Fate::Keep => {}
+            Fate::Drop => {
+                self.connections.remove(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Why the daemon did not start, or had to stop.
+
+use std::io;
+
+use thiserror::Error;
+use timeball_config::Mistakes;
+use timeball_host::pid_file::PidFileError;
+
+/// Why [`run`](crate::run) came back with an error.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The configuration file is missing or has mistakes. `Display` is the diagnostics with their
+    /// carets.
+    #[error("{0}")]
+    Configuration(#[from] Mistakes),
+    /// The pid file is held by a running daemon, or cannot be written.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
+    /// A clock of this machine cannot be read.
+    #[error("the clocks of this machine cannot be read: {0}")]
+    Clock(#[source] io::Error),
+    /// The operating system gives no entropy.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(#[source] io::Error),
+    /// Waiting for sockets failed.
+    #[error("waiting for sockets failed: {0}")]
+    Poll(#[source] io::Error),
+    /// There are no descriptors to be had.
+    #[error("no descriptors are left: {0}")]
+    Descriptors(#[source] io::Error),
+    /// Signals cannot be caught.
+    #[error("signals cannot be caught: {0}")]
+    Signals(#[source] io::Error),
+}
+
+impl Error {
+    /// The exit status of a process that ends with this error: 2 for mistakes in the
+    /// configuration, 3 for what the system refused.
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::Configuration(_) => 2,
+            Self::PidFile(_)
+            | Self::Clock(_)
+            | Self::Random(_)
+            | Self::Poll(_)
+            | Self::Descriptors(_)
+            | Self::Signals(_) => 3,
+        }
+    }
+}

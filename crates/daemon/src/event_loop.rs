@@ -1,0 +1,423 @@
+//! The loop that joins the engine and the machine.
+//!
+//! One thread waits, in one `poll`, for the sockets of all requests under way, the server's
+//! sockets, the operator's connections, signals and resolved names, until the engine's deadline.
+//! Everything that happens becomes an [`Input`]; every [`Output`] is carried out at once.
+
+use std::net::{IpAddr, SocketAddr};
+
+use timeball_config::Config;
+use timeball_core::discipline::{ClockCommand, Drift};
+use timeball_core::engine::{Command, ExchangeId, ResolveId, StampQuality, Transmit};
+use timeball_core::report::Report;
+use timeball_core::server::{Counters, ServerView};
+use timeball_core::settings::Family;
+use timeball_core::{Engine, Input, Now, Output, Settings};
+use timeball_host::poll::{Interest, PollSet, Readiness};
+use timeball_host::precision::Precision;
+use timeball_host::signals::{Signal, Signals};
+use timeball_host::{interfaces, random};
+use timeball_wire::{Instant, Span};
+
+use crate::control::listener::ControlListener;
+use crate::drift_file::DriftFile;
+use crate::error::Error;
+use crate::exchanges::{Arrival, Exchanges};
+use crate::logging::{self, Log};
+use crate::machine_clock::MachineClock;
+use crate::names::Names;
+use crate::reload::ConfigFile;
+use crate::serve::Server;
+
+/// How often the machine is looked at for what it does not tell: its addresses, and whether the
+/// server can listen where it could not before.
+const HOUSEKEEPING: Span = Span::from_secs(60);
+
+/// Who may adjust the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockControl {
+    /// We, if the configuration and the kernel let us.
+    AsConfigured,
+    /// Not we, whatever the configuration says: the clock is watched.
+    Never,
+}
+
+/// A running daemon: engine, clock and sockets, moved on turn by turn.
+#[derive(Debug)]
+pub struct EventLoop {
+    pub(crate) engine: Engine,
+    pub(crate) config: Config,
+    pub(crate) config_file: Option<ConfigFile>,
+    pub(crate) log: Option<Log>,
+    pub(crate) control: Option<ControlListener>,
+    pub(crate) server: Server,
+    pub(crate) exchanges: Exchanges,
+    clock: MachineClock,
+    clock_control: ClockControl,
+    names: Names,
+    drift_file: DriftFile,
+    signals: Option<Signals>,
+    pub(crate) poll: PollSet,
+    housekeeping_due: Instant,
+    /// What the operator asked for by signal and was not handed out yet.
+    pending: Vec<Signal>,
+    /// Something happened that changes how the daemon describes itself.
+    news: bool,
+}
+
+impl EventLoop {
+    /// A daemon that works by `config`. Opens the server's sockets and the control socket; what
+    /// cannot be opened is a warning and not an error.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read or it has no random numbers.
+    pub fn new(mut config: Config, clock_control: ClockControl) -> Result<Self, Error> {
+        let mut clock = MachineClock::open().map_err(Error::Clock)?;
+        let precision = Precision::measure().map_err(Error::Clock)?;
+        let drift_file = DriftFile::in_directory(&config.files.state_directory);
+        let drift = load_drift(&drift_file);
+        permit_clock_control(&mut config.engine, clock_control, &mut clock);
+        let now = clock.now().map_err(Error::Clock)?;
+        let seed = random::seed().map_err(Error::Random)?;
+        let mut hash_key = [0; 16];
+        random::fill(&mut hash_key).map_err(Error::Random)?;
+        let settings = config.engine.clone();
+        let engine = Engine::new(now, settings, drift, precision.span.seconds(), seed);
+        let view = ServerView::unsynchronised(precision.log2, now.monotonic);
+        let mut event_loop = Self {
+            engine,
+            control: None,
+            server: Server::new(&config, view, hash_key),
+            exchanges: Exchanges::new(config.network.clone()),
+            clock,
+            clock_control,
+            names: Names::new().map_err(Error::Descriptors)?,
+            drift_file,
+            signals: None,
+            poll: PollSet::new(),
+            housekeeping_due: now.monotonic,
+            pending: Vec::new(),
+            news: true,
+            config_file: None,
+            log: None,
+            config,
+        };
+        event_loop.open_control();
+        event_loop.carry_out_outputs()?;
+        Ok(event_loop)
+    }
+
+    /// Hands out the signals in `signals` from [`turn`](Self::turn).
+    pub(crate) fn catch_signals(&mut self, signals: Signals) {
+        self.signals = Some(signals);
+    }
+
+    /// Waits until something happens, `until` at most, and deals with it.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read, or waiting fails. Nothing from outside is an error.
+    pub fn turn(&mut self, until: Instant) -> Result<(), Error> {
+        self.watch();
+        let deadline = self.deadline(until)?;
+        self.poll.wait(Some(deadline)).map_err(Error::Poll)?;
+        // Our own requests first: whatever happens on the other sockets, time goes on.
+        for (exchange, readiness) in self.exchanges.ready(&self.poll) {
+            self.take_arrivals(exchange, readiness)?;
+        }
+        self.take_names()?;
+        self.meet_deadlines()?;
+        self.server.answer(&self.poll, &self.clock).map_err(Error::Clock)?;
+        self.attend_control()?;
+        self.take_signals();
+        Ok(())
+    }
+
+    /// Everything a person may ask, as of now.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub fn report(&mut self) -> Result<Report, Error> {
+        let now = self.now()?;
+        Ok(self.engine.report(now))
+    }
+
+    /// What became of the requests of clients.
+    pub fn server_counters(&self) -> &Counters {
+        self.server.counters()
+    }
+
+    /// Where clients are served.
+    pub fn server_addresses(&self) -> Vec<SocketAddr> {
+        self.server.addresses().collect()
+    }
+
+    /// The monotonic clock, the scale of [`turn`](Self::turn)'s deadline.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub fn monotonic(&self) -> Result<Instant, Error> {
+        self.clock.monotonic().map_err(Error::Clock)
+    }
+
+    /// Asks the engine for something.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub fn command(&mut self, command: Command) -> Result<(), Error> {
+        self.tell(Input::Command(command))
+    }
+
+    /// True for a daemon that may adjust the clock.
+    pub fn controls_clock(&self) -> bool {
+        self.clock.is_controlled()
+    }
+
+    /// Leaves the clock as it should run without us, and remembers the oscillator.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub fn stop(&mut self) -> Result<(), Error> {
+        self.command(Command::Stop)?;
+        self.control = None;
+        Ok(())
+    }
+
+    /// Signals that came since the last call.
+    pub(crate) fn signals_taken(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// True once after something changed how the daemon describes itself.
+    pub(crate) fn has_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Works by `config` from now on.
+    pub(crate) fn configure(&mut self, mut config: Config) -> Result<(), Error> {
+        permit_clock_control(&mut config.engine, self.clock_control, &mut self.clock);
+        self.server.configure(&config);
+        self.exchanges.configure(config.network.clone());
+        if let Some(log) = &self.log {
+            log.configured(config.log.level);
+        }
+        if config.files.state_directory != self.config.files.state_directory {
+            self.drift_file = DriftFile::in_directory(&config.files.state_directory);
+        }
+        let settings = config.engine.clone();
+        let socket_moved = config.control != self.config.control;
+        self.config = config;
+        if socket_moved {
+            self.open_control();
+        }
+        self.command(Command::Configure(Box::new(settings)))?;
+        // Not before: the engine may have had a last word to say to the kernel.
+        if !self.config.engine.discipline.control {
+            self.clock.release_control();
+        }
+        Ok(())
+    }
+
+    /// Listens where the configuration says. Who is connected stays so.
+    fn open_control(&mut self) {
+        let before = self.control.take();
+        let Some(path) = &self.config.control.socket else { return };
+        match ControlListener::open(path) {
+            Ok(listener) => self.control = Some(listener.adopting(before)),
+            Err(error) => tracing::warn!(
+                "no control socket: {error}; `timeball status` and others will not reach this \
+                 daemon"
+            ),
+        }
+    }
+
+    // Waiting.
+
+    fn watch(&mut self) {
+        self.poll.clear();
+        self.exchanges.watch(&mut self.poll);
+        self.server.watch(&mut self.poll);
+        self.names.watch(&mut self.poll);
+        if let Some(control) = &mut self.control {
+            control.watch(&mut self.poll);
+        }
+        if let Some(signals) = self.signals.as_ref().and_then(Signals::descriptor) {
+            self.poll.add(signals, Interest::Read);
+        }
+    }
+
+    fn deadline(&self, until: Instant) -> Result<Instant, Error> {
+        let now = self.monotonic()?;
+        let control = self.control.as_ref().and_then(|control| control.deadline(now));
+        let all = [Some(until), Some(self.housekeeping_due), self.engine.next_timeout(), control];
+        Ok(all.into_iter().flatten().min().unwrap_or(until))
+    }
+
+    // Inputs.
+
+    fn take_arrivals(
+        &mut self,
+        exchange: ExchangeId,
+        mut readiness: Readiness,
+    ) -> Result<(), Error> {
+        loop {
+            let arrival = self.exchanges.next(exchange, &mut readiness);
+            let input = match arrival {
+                None => return Ok(()),
+                Some(Arrival::Datagram(answer)) => Input::Datagram(answer),
+                Some(Arrival::Sent { at, quality }) => Input::Sent { exchange, at, quality },
+                Some(Arrival::Failed(reason)) => Input::SendFailed { exchange, reason },
+            };
+            let now = self.clock.now().map_err(Error::Clock)?;
+            self.engine.handle(now, input);
+            self.carry_out_outputs()?;
+        }
+    }
+
+    fn take_names(&mut self) -> Result<(), Error> {
+        for (id, addresses) in self.names.take(&self.poll) {
+            let addresses = addresses.as_deref().map_err(Clone::clone);
+            self.tell(Input::Resolved { id, addresses })?;
+        }
+        Ok(())
+    }
+
+    fn meet_deadlines(&mut self) -> Result<(), Error> {
+        let now = self.now()?;
+        if self.engine.next_timeout().is_some_and(|due| due <= now.monotonic) {
+            self.engine.handle(now, Input::Timeout);
+            self.carry_out_outputs()?;
+        }
+        if self.housekeeping_due <= now.monotonic {
+            self.housekeeping_due = now.monotonic + HOUSEKEEPING;
+            self.server.retry();
+            self.look_at_own_addresses()?;
+        }
+        Ok(())
+    }
+
+    fn look_at_own_addresses(&mut self) -> Result<(), Error> {
+        match interfaces::local_addresses() {
+            Ok(addresses) => {
+                // What listens on loopback beside us is a server like any other.
+                let addresses: Vec<IpAddr> = addresses
+                    .into_iter()
+                    .filter(|local| !local.loopback)
+                    .map(|local| local.address)
+                    .collect();
+                self.tell(Input::OwnAddresses(&addresses))
+            }
+            Err(error) => {
+                tracing::debug!("the addresses of this machine are unknown: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    fn take_signals(&mut self) {
+        if let Some(signals) = &self.signals {
+            self.pending.extend(signals.take());
+        }
+    }
+
+    fn now(&mut self) -> Result<Now, Error> {
+        self.clock.now().map_err(Error::Clock)
+    }
+
+    fn tell(&mut self, input: Input<'_>) -> Result<(), Error> {
+        let now = self.now()?;
+        self.engine.handle(now, input);
+        self.carry_out_outputs()
+    }
+
+    // Outputs.
+
+    /// Carrying out one output may make the engine want others; all of them are done in the end.
+    fn carry_out_outputs(&mut self) -> Result<(), Error> {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Transmit(request) => self.transmit(&request)?,
+                Output::Close(exchange) => self.exchanges.close(exchange),
+                Output::Resolve { id, name, family } => self.resolve(id, &name, family)?,
+                Output::Clock(command) => self.adjust_clock(command)?,
+                Output::Publish(view) => self.server.publish(view),
+                Output::SaveDrift(drift) => self.save_drift(drift)?,
+                Output::Event(event) => {
+                    logging::engine_event(&event);
+                    self.news = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Literal addresses are known at once.
+    fn resolve(&mut self, id: ResolveId, name: &str, family: Option<Family>) -> Result<(), Error> {
+        if let Some(addresses) = self.names.resolve(id, name, family) {
+            let now = self.now()?;
+            let addresses = addresses.as_deref().map_err(Clone::clone);
+            self.engine.handle(now, Input::Resolved { id, addresses });
+        }
+        Ok(())
+    }
+
+    /// The moment of transmission is the middle of the call until the kernel tells it better.
+    fn transmit(&mut self, request: &Transmit) -> Result<(), Error> {
+        let exchange = request.exchange;
+        let before = self.clock.system().map_err(Error::Clock)?;
+        let sent = self.exchanges.transmit(request);
+        let now = self.now()?;
+        self.engine.handle(
+            now,
+            match sent {
+                Ok(()) => Input::Sent {
+                    exchange,
+                    at: before + (now.system - before).half(),
+                    quality: StampQuality::Daemon,
+                },
+                Err(error) => Input::SendFailed { exchange, reason: error.to_string() },
+            },
+        );
+        Ok(())
+    }
+
+    fn adjust_clock(&mut self, command: ClockCommand) -> Result<(), Error> {
+        let before = self.now()?;
+        let result = self.clock.adjust(command);
+        let after = self.now()?;
+        self.engine.handle(after, Input::ClockAdjusted { command, before, result });
+        Ok(())
+    }
+
+    fn save_drift(&mut self, drift: Drift) -> Result<(), Error> {
+        let now = self.clock.system().map_err(Error::Clock)?;
+        if let Err(error) = self.drift_file.save(drift, now) {
+            tracing::warn!("cannot write {}: {error}", self.drift_file.path().display());
+        }
+        Ok(())
+    }
+}
+
+/// Settles whether the engine corrects the clock or only watches it.
+fn permit_clock_control(
+    settings: &mut Settings,
+    clock_control: ClockControl,
+    clock: &mut MachineClock,
+) {
+    match clock_control {
+        ClockControl::Never => settings.discipline.control = false,
+        ClockControl::AsConfigured if !settings.discipline.control => {}
+        ClockControl::AsConfigured => {
+            if let Err(error) = clock.take_control() {
+                tracing::warn!("{error}; the clock is watched and not corrected");
+                settings.discipline.control = false;
+            }
+        }
+    }
+}
+
+fn load_drift(file: &DriftFile) -> Option<Drift> {
+    file.load().unwrap_or_else(|error| {
+        tracing::warn!("{}: {error}; it is ignored", file.path().display());
+        None
+    })
+}

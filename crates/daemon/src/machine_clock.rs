@@ -1,0 +1,187 @@
+//! This machine's clocks, in the engine's words: one reading in, one command out.
+
+use std::io;
+
+use timeball_core::Now;
+use timeball_core::discipline::{ClockCommand, SyncStatus};
+use timeball_core::engine::ClockError;
+use timeball_host::clock::{self, Clock, Controller, KernelLeap};
+use timeball_wire::{Instant, LeapIndicator, Timestamp};
+
+/// The clocks, and perhaps the right to adjust them.
+#[derive(Debug)]
+pub(crate) struct MachineClock {
+    clock: Clock,
+    controller: Option<Controller>,
+    /// Reading the programmed frequency has failed and been warned of.
+    frequency_is_unknown: bool,
+}
+
+impl MachineClock {
+    /// The clocks for reading.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self { clock: Clock::open()?, controller: None, frequency_is_unknown: false })
+    }
+
+    /// Asks for the right to adjust the clock. From here on the kernel is told what the engine
+    /// says; without, it is only watched.
+    pub(crate) fn take_control(&mut self) -> Result<(), clock::ControlError> {
+        if self.controller.is_none() {
+            self.controller = Some(self.clock.take_control()?);
+        }
+        Ok(())
+    }
+
+    /// Gives the right back. What the kernel was told last stays.
+    pub(crate) fn release_control(&mut self) {
+        self.controller = None;
+    }
+
+    /// True for whoever may adjust the clock.
+    pub(crate) fn is_controlled(&self) -> bool {
+        self.controller.is_some()
+    }
+
+    /// All clocks at once.
+    pub(crate) fn now(&mut self) -> io::Result<Now> {
+        let reading = self.clock.read()?;
+        Ok(Now {
+            monotonic: reading.monotonic,
+            system: reading.system,
+            raw: reading.raw,
+            asleep: reading.asleep,
+            frequency: self.frequency(),
+        })
+    }
+
+    /// The system clock alone.
+    pub(crate) fn system(&self) -> io::Result<Timestamp> {
+        self.clock.system()
+    }
+
+    /// The monotonic clock alone.
+    pub(crate) fn monotonic(&self) -> io::Result<Instant> {
+        self.clock.monotonic()
+    }
+
+    /// The frequency in force. Some containers forbid even asking for it.
+    fn frequency(&mut self) -> f64 {
+        match self.clock.state() {
+            Ok(state) => {
+                self.frequency_is_unknown = false;
+                state.frequency
+            }
+            Err(error) => {
+                if !self.frequency_is_unknown {
+                    tracing::warn!(
+                        "the kernel does not tell the frequency of its clock ({error}); it is \
+                         taken to be uncorrected"
+                    );
+                }
+                self.frequency_is_unknown = true;
+                0.0
+            }
+        }
+    }
+
+    /// Carries out a command.
+    pub(crate) fn adjust(&mut self, command: ClockCommand) -> Result<(), ClockError> {
+        let Some(controller) = &mut self.controller else {
+            return Err(ClockError::Permission);
+        };
+        let done = match command {
+            ClockCommand::SetFrequency(frequency) => {
+                controller.set_frequency(frequency).map(|_programmed| ())
+            }
+            ClockCommand::Step(span) => controller.step(span),
+            ClockCommand::SetStatus(status) => controller.set_status(&kernel_status(&status)),
+        };
+        done.map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => ClockError::Permission,
+            _ => ClockError::Other(error.to_string()),
+        })
+    }
+}
+
+fn kernel_status(status: &SyncStatus) -> clock::SyncStatus {
+    clock::SyncStatus {
+        synchronised: status.synchronised,
+        leap: match status.leap {
+            LeapIndicator::Insert => KernelLeap::Insert,
+            LeapIndicator::Delete => KernelLeap::Delete,
+            LeapIndicator::NoWarning | LeapIndicator::Unsynchronised => KernelLeap::None,
+        },
+        max_error: status.max_error,
+        estimated_error: status.est_error,
+        tai_offset: status.tai_offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use timeball_wire::Span;
+
+    use super::*;
+
+    #[test]
+    fn without_control_every_command_is_refused() {
+        let mut clock = MachineClock::open().unwrap();
+        assert!(!clock.is_controlled());
+        let status = SyncStatus {
+            synchronised: true,
+            leap: LeapIndicator::NoWarning,
+            max_error: Span::ZERO,
+            est_error: Span::ZERO,
+            tai_offset: None,
+        };
+        for command in [
+            ClockCommand::SetFrequency(1e-6),
+            ClockCommand::Step(Span::from_secs(1)),
+            ClockCommand::SetStatus(status),
+        ] {
+            assert_eq!(clock.adjust(command), Err(ClockError::Permission));
+        }
+    }
+
+    #[test]
+    fn readings_follow_each_other() {
+        let mut clock = MachineClock::open().unwrap();
+        let first = clock.now().unwrap();
+        let second = clock.now().unwrap();
+        assert!(second.monotonic > first.monotonic);
+        assert!(clock.monotonic().unwrap() > second.monotonic);
+        assert!(second.frequency.abs() < 0.2);
+    }
+
+    #[test]
+    fn the_kernel_hears_of_leap_seconds_only() {
+        let status = |leap| SyncStatus {
+            synchronised: false,
+            leap,
+            max_error: Span::from_millis(3),
+            est_error: Span::from_millis(2),
+            tai_offset: Some(37),
+        };
+        let leaps = [
+            LeapIndicator::NoWarning,
+            LeapIndicator::Insert,
+            LeapIndicator::Delete,
+            LeapIndicator::Unsynchronised,
+        ]
+        .map(|leap| kernel_status(&status(leap)).leap);
+        assert_eq!(
+            leaps,
+            [KernelLeap::None, KernelLeap::Insert, KernelLeap::Delete, KernelLeap::None]
+        );
+        assert_eq!(
+            kernel_status(&status(LeapIndicator::NoWarning)),
+            clock::SyncStatus {
+                synchronised: false,
+                leap: KernelLeap::None,
+                max_error: Span::from_millis(3),
+                estimated_error: Span::from_millis(2),
+                tai_offset: Some(37),
+            }
+        );
+    }
+}
