@@ -98,6 +98,8 @@ pub struct ServerState {
 struct Pending {
     exchange: ExchangeId,
     request: Request,
+    /// When it was sent.
+    at: Instant,
     /// T1, as well as it is known so far.
     sent: Oscillator,
     quality: StampQuality,
@@ -276,6 +278,7 @@ impl Association {
         self.pending = Some(Pending {
             exchange,
             request,
+            at: now.monotonic,
             sent: timeline.oscillator_at(now.system),
             quality: StampQuality::Daemon,
             deadline: now.monotonic + Span::from_seconds(self.settings.max_delay + PATIENCE),
@@ -383,7 +386,9 @@ impl Association {
             }
         };
         let measurement = self.measure(&header, &pending, answer, surroundings)?;
-        Ok(Accepted::Measured(self.accept(now, &header, answer, &measurement)))
+        let surprise = self.accept(now, &header, answer, &measurement);
+        self.proceed(now, pending.at, rng);
+        Ok(Accepted::Measured(surprise))
     }
 
     fn measure(
@@ -433,8 +438,6 @@ impl Association {
         answer: &Answer<'_>,
         measurement: &Measurement,
     ) -> Option<Surprise> {
-        let was_lost = self.reachability.is_lost();
-        self.reachability.answered();
         self.unsynchronised = false;
         self.server = Some(ServerState {
             leap: header.leap,
@@ -452,12 +455,21 @@ impl Association {
             self.poll.measured(surprise, &self.settings);
         }
         self.delay = Some(measurement.delay());
+        surprise
+    }
+
+    /// The volley goes on, is over, or begins: a server that was lost is back.
+    fn proceed(&mut self, now: Now, requested: Instant, rng: &mut impl Rng) {
+        let was_lost = self.reachability.is_lost();
+        self.reachability.answered();
+        let volleying = self.volley.interval().is_some();
         self.volley.measured();
         if was_lost {
             self.volley = Volley::at_start(&self.settings);
             self.hasten(now.monotonic + Span::from_seconds(volley::INTERVAL));
+        } else if volleying && self.volley.interval().is_none() {
+            self.next_request = (requested + self.interval(rng)).max(now.monotonic);
         }
-        surprise
     }
 
     fn heed(&mut self, code: KissCode, poll: i8, now: Now, rng: &mut impl Rng) {

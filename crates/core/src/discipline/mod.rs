@@ -240,7 +240,7 @@ impl Discipline {
             return;
         }
         self.panicked = false;
-        if far && self.steps.refuse() {
+        if far && self.controls_clock() && self.steps.refuse() {
             out.event(Event::StepRefused { offset });
         }
         self.slew(now, offset, pace, out);
@@ -258,6 +258,9 @@ impl Discipline {
     }
 
     fn slew(&mut self, now: Now, offset: f64, pace: Span, out: &mut Outbox) {
+        if !self.controls_clock() {
+            return;
+        }
         let slew = slew::plan(offset, pace, self.settings.max_slew);
         self.slew_end = slew.map(|slew| now.monotonic + slew.duration);
         let rate = slew.map_or(0.0, |slew| slew.rate);

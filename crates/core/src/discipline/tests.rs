@@ -1,1 +1,261 @@
+use timeball_wire::Timestamp;
 
+use super::*;
+use crate::selection::SourceId;
+use crate::{Output, engine};
+
+/// A clock that obeys, and true time beside it.
+struct Bench {
+    now: Now,
+    truth: Timestamp,
+    timeline: Timeline,
+    discipline: Discipline,
+    out: Outbox,
+    events: Vec<Event>,
+    steps: Vec<Span>,
+    status: Option<SyncStatus>,
+    drifts: Vec<Drift>,
+    /// What the oscillator really is off by (s/s of true time gained per second of it).
+    oscillator: f64,
+}
+
+impl Bench {
+    fn new(settings: Settings, offset: f64, oscillator: f64) -> Self {
+        let truth = Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let now = Now {
+            monotonic: Instant::from_nanos(1_000_000_000),
+            system: truth - Span::from_seconds(offset),
+            raw: None,
+            asleep: Span::ZERO,
+            frequency: 0.0,
+        };
+        let frequency = Frequency { value: 0.0, sd: 1e-6 };
+        Self {
+            now,
+            truth,
+            timeline: Timeline::new(now),
+            discipline: Discipline::new(now, settings, frequency),
+            out: Outbox::default(),
+            events: Vec::new(),
+            steps: Vec::new(),
+            status: None,
+            drifts: Vec::new(),
+            oscillator,
+        }
+    }
+
+    /// True time minus system clock (s).
+    fn error(&self) -> f64 {
+        (self.truth - self.now.system).seconds()
+    }
+
+    fn obey(&mut self) {
+        while let Some(output) = self.out.pop() {
+            match output {
+                Output::Clock(ClockCommand::SetFrequency(frequency)) => {
+                    self.now.frequency = frequency;
+                }
+                Output::Clock(ClockCommand::Step(by)) => {
+                    self.now.system += by;
+                    self.steps.push(by);
+                }
+                Output::Clock(ClockCommand::SetStatus(status)) => self.status = Some(status),
+                Output::Event(event) => self.events.push(event),
+                Output::SaveDrift(drift) => self.drifts.push(drift),
+                other => panic!("a discipline does not ask for {other:?}"),
+            }
+            self.timeline.observe(self.now);
+        }
+    }
+
+    fn pass(&mut self, seconds: f64) {
+        let end = self.now.monotonic + Span::from_seconds(seconds);
+        while self.now.monotonic < end {
+            let next = self.discipline.next_timeout().map_or(end, |at| at.min(end));
+            let shown = (next - self.now.monotonic).seconds().max(1e-3);
+            let oscillator = shown / (1.0 + self.now.frequency);
+            self.now.monotonic += Span::from_seconds(shown);
+            self.now.system += Span::from_seconds(shown);
+            self.truth += Span::from_seconds(oscillator * (1.0 + self.oscillator));
+            self.timeline.observe(self.now);
+            self.discipline.handle_timeout(self.now, &self.timeline, &mut self.out);
+            self.obey();
+        }
+    }
+
+    /// A selection that knows the truth.
+    fn combination(&self) -> Combination {
+        Combination {
+            system_peer: SourceId(0),
+            sources: vec![SourceId(0)],
+            offset: self.error(),
+            offset_sd: 1e-5,
+            frequency: Frequency { value: self.oscillator, sd: 1e-8 },
+            root_delay: 1e-3,
+            root_dispersion: 1e-4,
+            stratum: 1,
+            leap: LeapIndicator::NoWarning,
+        }
+    }
+
+    fn update(&mut self) {
+        let combination = self.combination();
+        self.discipline.update(self.now, &self.timeline, &combination, &mut self.out);
+        self.obey();
+    }
+}
+
+#[test]
+fn a_large_offset_at_the_start_is_stepped() {
+    let mut bench = Bench::new(Settings::default(), 3600.0, 30e-6);
+    bench.update();
+    assert_eq!(bench.steps, [Span::from_secs(3600)]);
+    assert!(bench.error().abs() < 1e-6, "{}", bench.error());
+    bench.pass(64.0);
+    bench.update();
+    bench.pass(1000.0);
+    assert!(bench.error().abs() < 2e-6, "{}", bench.error());
+    assert!((bench.now.frequency - 30e-6).abs() < 1e-8, "{}", bench.now.frequency);
+}
+
+#[test]
+fn half_a_second_is_slewed_within_the_rate_limit() {
+    let mut bench = Bench::new(Settings::default(), 0.5, -20e-6);
+    bench.update();
+    assert_eq!(bench.steps, []);
+    assert!((bench.now.frequency - (1000e-6 - 20e-6)).abs() < 1e-9, "{}", bench.now.frequency);
+    bench.pass(250.0);
+    assert!((bench.error() - 0.25).abs() < 1e-3, "{}", bench.error());
+    bench.pass(400.0);
+    assert!(bench.error().abs() < 2e-6, "{}", bench.error());
+    assert!((bench.now.frequency + 20e-6).abs() < 1e-7, "{}", bench.now.frequency);
+}
+
+#[test]
+fn steps_end_with_the_third_update_and_return_after_a_jump() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 0.0);
+    for _ in 0..3 {
+        bench.update();
+        bench.pass(16.0);
+    }
+    // The sources change their mind by two seconds: no step any more.
+    bench.truth += Span::from_secs(2);
+    bench.update();
+    assert_eq!(bench.steps, []);
+    assert!(
+        bench.events.iter().any(|event| matches!(event, Event::StepRefused { .. })),
+        "{:?}",
+        bench.events
+    );
+    // Somebody sets the clock: that may be undone at once.
+    bench.now.system += Span::from_secs(5);
+    assert_eq!(bench.timeline.observe(bench.now).step, Some(Span::from_secs(5)));
+    bench.discipline.disturbed(bench.now, &bench.timeline, &mut bench.out);
+    bench.obey();
+    assert_eq!(bench.steps.len(), 1);
+    assert!(bench.error().abs() < 1e-6, "{}", bench.error());
+}
+
+#[test]
+fn beyond_the_panic_bound_nothing_is_touched_until_an_operator_says() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 0.0);
+    for _ in 0..4 {
+        bench.update();
+        bench.pass(16.0);
+    }
+    bench.truth += Span::from_secs(2000);
+    bench.update();
+    bench.pass(16.0);
+    bench.update();
+    assert!((bench.error() - 2000.0).abs() < 1e-3);
+    assert_eq!(bench.now.frequency, 0.0);
+    let panics = bench.events.iter().filter(|event| matches!(event, Event::Panic { .. }));
+    assert_eq!(panics.count(), 1, "an alarm, once");
+    assert!(!bench.discipline.is_synchronised(bench.now, &bench.timeline));
+    bench.discipline.step_now(&bench.timeline, &mut bench.out);
+    bench.obey();
+    assert!(bench.error().abs() < 1e-6);
+    assert!(bench.discipline.is_synchronised(bench.now, &bench.timeline));
+}
+
+#[test]
+fn holdover_widens_the_bound_until_it_is_of_no_use() {
+    let settings = Settings { wander: 1e-6, ..Settings::default() };
+    let mut bench = Bench::new(settings, 0.0, 10e-6);
+    bench.update();
+    bench.pass(100.0);
+    let early = bench.discipline.bound(bench.now, &bench.timeline).expect("a bound");
+    assert!((early - (0.5e-3 + 1e-4 + 100.0 * 1.01e-6)).abs() < 1e-5, "{early}");
+    bench.pass(10_000.0);
+    let late = bench.discipline.bound(bench.now, &bench.timeline).expect("a bound");
+    assert!((late - early - 10_000.0 * 1.01e-6).abs() < 1e-4, "{late}");
+    let status = bench.status.expect("the kernel was told");
+    assert!(status.synchronised);
+    let told = status.max_error.seconds();
+    assert!(told <= late && told > late - 1e-3, "{told} {late}");
+}
+
+#[test]
+fn contradicting_sources_leave_the_clock_alone_and_unsynchronised() {
+    let mut bench = Bench::new(Settings::default(), 0.4, 5e-6);
+    bench.update();
+    bench.discipline.desynchronise(bench.now, &bench.timeline, &mut bench.out);
+    bench.obey();
+    assert!((bench.now.frequency - 5e-6).abs() < 1e-12, "the slew has ended");
+    assert_eq!(bench.status.map(|status| status.synchronised), Some(false));
+    assert!(!bench.discipline.is_synchronised(bench.now, &bench.timeline));
+}
+
+#[test]
+fn stopping_leaves_no_slew_behind_and_remembers_the_drift() {
+    let mut bench = Bench::new(Settings::default(), 0.4, 5e-6);
+    bench.update();
+    assert!(bench.now.frequency > 900e-6);
+    bench.discipline.stop(bench.now, &bench.timeline, &mut bench.out);
+    bench.obey();
+    assert!((bench.now.frequency - 5e-6).abs() < 1e-12);
+    let drift = *bench.drifts.last().expect("a drift");
+    assert!((drift.frequency - 5e-6).abs() < 1e-12 && drift.uncertainty == 1e-8);
+}
+
+#[test]
+fn without_control_nothing_is_ordered() {
+    let settings = Settings { control: false, ..Settings::default() };
+    let mut bench = Bench::new(settings, 5.0, 5e-6);
+    bench.update();
+    bench.pass(100.0);
+    bench.update();
+    assert_eq!((bench.steps.len(), bench.now.frequency, bench.status), (0, 0.0, None));
+    let offset = bench.discipline.offset(&bench.timeline).expect("an offset");
+    assert!((offset - bench.error()).abs() < 1e-6);
+}
+
+#[test]
+fn a_kernel_that_refuses_is_asked_once() {
+    let mut bench = Bench::new(Settings::default(), 0.1, 0.0);
+    bench.discipline.refused(&engine::ClockError::Permission, &mut bench.out);
+    bench.update();
+    assert!(!bench.discipline.controls_clock());
+    assert_eq!(bench.now.frequency, 0.0);
+}
+
+#[test]
+fn a_leap_second_is_armed_on_its_day_and_recognised() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 0.0);
+    // 2016-12-31T23:00:00Z
+    let eve = Timestamp::from_nanos(1_483_225_200_000_000_000);
+    bench.truth = eve;
+    bench.now.system = eve;
+    bench.timeline = Timeline::new(bench.now);
+    let combination = Combination { leap: LeapIndicator::Insert, ..bench.combination() };
+    bench.discipline.update(bench.now, &bench.timeline, &combination, &mut bench.out);
+    bench.obey();
+    bench.pass(1.0);
+    assert_eq!(bench.status.map(|status| status.leap), Some(LeapIndicator::Insert));
+    assert!(bench.events.contains(&Event::LeapArmed { direction: 1 }));
+    bench.pass(3599.5);
+    assert!(!bench.discipline.is_leap_step(bench.now, Span::from_secs(5), &mut bench.out));
+    assert!(bench.discipline.is_leap_step(bench.now, Span::from_secs(-1), &mut bench.out));
+    bench.pass(1.0);
+    assert_eq!(bench.status.map(|status| status.leap), Some(LeapIndicator::NoWarning));
+}

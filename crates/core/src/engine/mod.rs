@@ -204,7 +204,9 @@ impl Engine {
             self.foreign_steps += 1;
             self.outbox.event(Event::ForeignStep { by });
         }
-        if let Some((from, to)) = disturbance.frequency {
+        // A clock that is not ours is somebody else's to adjust.
+        let ours = self.discipline.controls_clock();
+        if let Some((from, to)) = disturbance.frequency.filter(|_| ours) {
             self.outbox.event(Event::ForeignFrequency { from, to });
         }
         if disturbance.step.is_some() || disturbance.frequency.is_some() {
