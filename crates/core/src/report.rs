@@ -10,6 +10,7 @@ use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
 use crate::engine::StampQuality;
 use crate::selection::{Options, SourceId, State};
+use crate::server::Counters;
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct Report {
     pub sources: Vec<SourceReport>,
     /// What was rejected, by rule, over all sources past and present.
     pub rejected: BTreeMap<String, u64>,
+    /// What the server side did, filled in by whoever runs it.
+    #[serde(default)]
+    pub server: Option<Counters>,
 }
 
 /// The clock and what it follows.

@@ -1,5 +1,6 @@
 //! The client's side of one server: when to ask, and what to believe of the answers.
 
+pub mod measure;
 pub mod poll_control;
 pub mod poll_interval;
 pub mod reachability;
@@ -16,6 +17,7 @@ use timeball_wire::{
     Timestamp,
 };
 
+pub use measure::{Stamping, measure};
 pub use poll_control::PollControl;
 pub use poll_interval::PollInterval;
 pub use reachability::Reachability;
@@ -29,13 +31,6 @@ use crate::measurement::{Exchange, Measurement};
 use crate::now::Now;
 use crate::server::ServerView;
 use crate::timeline::Timeline;
-
-/// Frequency tolerance (s/s) of any clock (PHI, RFC 5905 §7.2): what an exchange may be wrong by for
-/// every second it takes.
-const PHI: f64 = 15e-6;
-
-/// A server that holds a request longer (s) has been asleep.
-const MAX_REMOTE_INTERVAL: f64 = 4.0;
 
 /// How long after the largest acceptable delay (s) an answer is still waited for.
 const PATIENCE: f64 = 1.0;
@@ -408,27 +403,15 @@ impl Association {
             transmit: timeline.continuous(header.transmit_timestamp.unfold(answer.received)),
             destination: timeline.oscillator_at(answer.received),
         };
-        let remote = exchange.remote_interval().seconds();
-        let precision = surroundings.precision + f64::from(header.precision.clamp(-32, 0)).exp2();
-        if remote < -precision || remote > MAX_REMOTE_INTERVAL {
-            return Err(Reject::ServerInterval);
-        }
-        let local = exchange.local_interval().seconds();
-        let dispersion =
-            precision + pending.quality.error() + answer.quality.error() + PHI * local.max(0.0);
-        if local < 0.0 || local - remote < -dispersion {
-            return Err(Reject::NegativeDelay);
-        }
-        if local - remote > self.settings.max_delay {
-            return Err(Reject::MaxDelay);
-        }
+        let stamping = Stamping {
+            transmit: pending.quality,
+            receive: answer.quality,
+            precision: surroundings.precision,
+        };
+        let measurement = measure(header, &exchange, &stamping, self.settings.max_delay)?;
         surroundings.check_loop(header, answer)?;
         surroundings.check_leap_second(answer.received)?;
-        Ok(exchange.measurement(
-            dispersion,
-            header.root_delay.seconds(),
-            header.root_dispersion.seconds(),
-        ))
+        Ok(measurement)
     }
 
     fn accept(

@@ -101,7 +101,7 @@ impl Request {
             Trailer::Mac { .. } => return Err(Reject::UnexpectedMac),
         }
         if header.stratum == 0 {
-            return Ok(Reply::Kiss { code: header.reference_id.kiss_code(), poll: header.poll });
+            return kiss(&header);
         }
         sane(&header)?;
         Ok(Reply::Time(header))
@@ -130,6 +130,16 @@ impl Request {
             (_, Mode::Server) | (1, Mode::Reserved) => Ok(packet),
             _ => Err(Reject::WrongMode),
         }
+    }
+}
+
+/// Stratum 0 is a kiss-o'-death, or a server without time: stratum 16 is 0 on the wire.
+fn kiss(header: &Header) -> Result<Reply, Reject> {
+    match header.reference_id.kiss_code() {
+        KissCode::Other(_) if header.leap == LeapIndicator::Unsynchronised => {
+            Err(Reject::Unsynchronised)
+        }
+        code => Ok(Reply::Kiss { code, poll: header.poll }),
     }
 }
 

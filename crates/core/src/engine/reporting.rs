@@ -29,6 +29,7 @@ impl Engine {
                 .flat_map(|source| self.source_reports(now, source))
                 .collect(),
             rejected: by_name(&rejected),
+            server: None,
         }
     }
 

@@ -393,3 +393,6 @@ impl Estimator {
 fn few_samples(samples: usize) -> f64 {
     1.0 + 4.0 / samples.max(1) as f64
 }
+
+#[cfg(test)]
+mod tests;

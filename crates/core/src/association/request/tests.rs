@@ -88,6 +88,10 @@ fn each_broken_rule_has_its_name() {
         (Header { transmit_timestamp: NtpTimestamp::ZERO, ..good }, Reject::ZeroTimestamp),
         (Header { leap: LeapIndicator::Unsynchronised, ..good }, Reject::Unsynchronised),
         (Header { stratum: 16, ..good }, Reject::Unsynchronised),
+        (
+            Header { leap: LeapIndicator::Unsynchronised, stratum: 0, ..good },
+            Reject::Unsynchronised,
+        ),
         (Header { stratum: 17, ..good }, Reject::InvalidStratum),
         (Header { stratum: 255, ..good }, Reject::InvalidStratum),
         (
