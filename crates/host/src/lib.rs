@@ -6,6 +6,8 @@
 //! | [`clock`] | read the system, monotonic and raw clocks as one sample; read and program the kernel's discipline |
 //! | [`precision`] | how finely the system clock can be read |
 //! | [`socket`] | UDP for clients and servers, with kernel timestamps and destination addresses |
+//! | [`network_card`] | cards that stamp datagrams themselves |
+//! | [`phc`] | the clock of such a card, in system time |
 //! | [`poll`] | wait for descriptors until a deadline |
 //! | [`wake`] | a pipe by which another thread ends that wait |
 //! | [`signals`] | TERM, INT, HUP and USR1 as something to wait for |
@@ -34,6 +36,8 @@
 pub mod atomic_file;
 pub mod clock;
 pub mod interfaces;
+pub mod network_card;
+pub mod phc;
 pub mod pid_file;
 pub mod poll;
 pub mod precision;

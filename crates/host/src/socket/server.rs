@@ -104,8 +104,8 @@ impl ServerSocket {
         prefer(handle, &listen, options.dscp);
         let stamping = options.stamping.enable(handle, TransmitStamps::OnRequest);
         bind(handle, listen)?;
-        // Only a port that the kernel has chosen is news; a kernel that cannot tell is believed.
-        let local = local_address(handle).unwrap_or(listen);
+        // Only a port that the kernel has chosen is news.
+        let local = if listen.port() == 0 { local_address(handle)? } else { listen };
         Ok(Self {
             socket,
             local,

@@ -1,0 +1,303 @@
+//! A network card that stamps datagrams itself: it is told to, and its clock is followed, so that
+//! its stamps become system time.
+
+use std::ffi::c_ulong;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use thiserror::Error;
+use timeball_wire::time::Span;
+
+use crate::os::{check, open_socket};
+use crate::phc::{Phc, PhcTimeline};
+use crate::socket::{HardwareStamp, Stamp, StampSource};
+
+/// Why a network card does not stamp.
+#[derive(Debug, Error)]
+pub enum NetworkCardError {
+    /// There is no such interface.
+    #[error("there is no interface {interface}: {source}")]
+    NoSuchInterface {
+        /// Its name.
+        interface: String,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The card or its driver has no clock, or does not stamp what it sends.
+    #[error("interface {interface} has no timestamps in hardware")]
+    NotOffered {
+        /// Its name.
+        interface: String,
+    },
+    /// It could, but the kernel does not let us.
+    #[error("cannot {doing} of interface {interface}: {source}")]
+    Refused {
+        /// Its name.
+        interface: String,
+        /// What failed.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Which way a stamped datagram went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Towards us.
+    Received,
+    /// Away from us.
+    Sent,
+}
+
+/// A network card with a clock.
+#[derive(Debug)]
+pub struct NetworkCard {
+    index: u32,
+    megabits_per_second: Option<u32>,
+    phc: Phc,
+    timeline: PhcTimeline,
+}
+
+impl NetworkCard {
+    /// Has the card of `interface` stamp everything it can, and opens its clock. Stamping that is
+    /// on already is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// See [`NetworkCardError`]. Most cards cannot; a daemon then uses the kernel's stamps.
+    pub fn open(interface: &str) -> Result<Self, NetworkCardError> {
+        let refused = |doing| {
+            let interface = interface.to_owned();
+            move |source| NetworkCardError::Refused { interface, doing, source }
+        };
+        let not_offered = || NetworkCardError::NotOffered { interface: interface.to_owned() };
+        let socket = open_socket(libc::AF_INET, libc::SOCK_DGRAM)
+            .or_else(|_| open_socket(libc::AF_INET6, libc::SOCK_DGRAM))
+            .map_err(refused("ask about the timestamps"))?;
+        let index = interface_index(&socket, interface).map_err(|source| {
+            NetworkCardError::NoSuchInterface { interface: interface.to_owned(), source }
+        })?;
+        let abilities = abilities(&socket, interface).map_err(|_| not_offered())?;
+        let phc_index = u32::try_from(abilities.phc_index).map_err(|_| not_offered())?;
+        let wanted = wanted_stamping(&abilities).ok_or_else(not_offered)?;
+        enable(&socket, interface, wanted).map_err(refused("switch on the timestamps"))?;
+        let phc = Phc::open(phc_index).map_err(refused("open the clock"))?;
+        let mut card = Self {
+            index,
+            megabits_per_second: speed(&socket, interface),
+            phc,
+            timeline: PhcTimeline::default(),
+        };
+        card.follow().map_err(refused("read the clock"))?;
+        Ok(card)
+    }
+
+    /// Reads the card's clock. To be called every second or so, and before stamps are converted,
+    /// so that they lie between two readings.
+    ///
+    /// # Errors
+    ///
+    /// When the driver cannot.
+    pub fn follow(&mut self) -> io::Result<()> {
+        self.timeline.add(self.phc.read()?);
+        Ok(())
+    }
+
+    /// Forgets what is known of the card's clock, because the system clock was stepped.
+    pub fn forget(&mut self) {
+        self.timeline.clear();
+    }
+
+    /// The stamp in system time; `None` if another card made it, or its clock was not followed
+    /// closely enough.
+    pub fn convert(&self, stamp: &HardwareStamp, direction: Direction) -> Option<Stamp> {
+        if stamp.interface.is_some_and(|index| index != self.index) {
+            return None;
+        }
+        let converted = self.timeline.to_system(stamp.nanos)?;
+        let to_end = match direction {
+            Direction::Received => time_of_frame(stamp.frame_length, self.megabits_per_second),
+            Direction::Sent => Span::ZERO,
+        };
+        Some(Stamp { at: converted.at + to_end, source: StampSource::Hardware })
+    }
+}
+
+/// The time a received frame takes. Cards stamp its beginning, but NTP's receive timestamp is of
+/// its end; a frame that is sent is stamped at its beginning in any case. Zero if not known.
+fn time_of_frame(length: Option<u32>, megabits_per_second: Option<u32>) -> Span {
+    /// The check sequence, which the kernel does not count.
+    const TRAILER: i64 = 4;
+    match (length, megabits_per_second) {
+        (Some(length), Some(speed)) if speed > 0 => {
+            Span::from_nanos((i64::from(length) + TRAILER) * 8 * 1000 / i64::from(speed))
+        }
+        _ => Span::ZERO,
+    }
+}
+
+/// What a card can do (`struct ethtool_ts_info`, linux/ethtool.h).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+struct Abilities {
+    command: u32,
+    so_timestamping: u32,
+    phc_index: i32,
+    tx_types: u32,
+    tx_reserved: [u32; 3],
+    rx_filters: u32,
+    rx_reserved: [u32; 3],
+}
+
+/// `struct ethtool_cmd`, linux/ethtool.h.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+struct LinkSettings {
+    command: u32,
+    supported: u32,
+    advertising: u32,
+    speed_low: u16,
+    modes: [u8; 6],
+    max_packets: [u32; 2],
+    speed_high: u16,
+    mdix: [u8; 2],
+    lp_advertising: u32,
+    reserved: [u32; 2],
+}
+
+const ETHTOOL_GSET: u32 = 0x01;
+const ETHTOOL_GET_TS_INFO: u32 = 0x41;
+const SIOCETHTOOL: c_ulong = 0x8946;
+const SIOCGIFINDEX: c_ulong = 0x8933;
+const FILTER_NONE: u32 = 0;
+const FILTER_ALL: u32 = 1;
+const FILTER_NTP_ALL: u32 = 15;
+const TX_ON: u32 = 1;
+
+/// The best the card can do for NTP; `None` if it does not stamp what it sends.
+fn wanted_stamping(abilities: &Abilities) -> Option<libc::hwtstamp_config> {
+    if abilities.tx_types & (1 << TX_ON) == 0 {
+        return None;
+    }
+    let rx_filter = [FILTER_NTP_ALL, FILTER_ALL]
+        .into_iter()
+        .find(|filter| abilities.rx_filters & (1 << filter) != 0)
+        .unwrap_or(FILTER_NONE);
+    Some(stamping(rx_filter))
+}
+
+fn stamping(rx_filter: u32) -> libc::hwtstamp_config {
+    libc::hwtstamp_config {
+        flags: 0,
+        tx_type: TX_ON.cast_signed(),
+        rx_filter: rx_filter.cast_signed(),
+    }
+}
+
+fn enable(socket: &OwnedFd, interface: &str, mut wanted: libc::hwtstamp_config) -> io::Result<()> {
+    let mut present = stamping(FILTER_NONE);
+    let known = ask(socket, interface, libc::SIOCGHWTSTAMP, &mut present).is_ok();
+    let enough = [wanted.rx_filter, FILTER_ALL.cast_signed()].contains(&present.rx_filter);
+    if known && present.tx_type == wanted.tx_type && enough {
+        return Ok(());
+    }
+    ask(socket, interface, libc::SIOCSHWTSTAMP, &mut wanted)
+}
+
+fn abilities(socket: &OwnedFd, interface: &str) -> io::Result<Abilities> {
+    let mut abilities = Abilities { command: ETHTOOL_GET_TS_INFO, ..Abilities::default() };
+    ask(socket, interface, SIOCETHTOOL, &mut abilities)?;
+    Ok(abilities)
+}
+
+/// Megabits per second, if the link is up and its driver tells.
+fn speed(socket: &OwnedFd, interface: &str) -> Option<u32> {
+    let mut settings = LinkSettings { command: ETHTOOL_GSET, ..LinkSettings::default() };
+    ask(socket, interface, SIOCETHTOOL, &mut settings).ok()?;
+    match u32::from(settings.speed_high) << 16 | u32::from(settings.speed_low) {
+        0 | 0xffff | u32::MAX => None,
+        speed => Some(speed),
+    }
+}
+
+/// Asks the driver of an interface to read and fill `data`, which has the type of `request`.
+fn ask<T>(socket: &OwnedFd, interface: &str, request: c_ulong, data: &mut T) -> io::Result<()> {
+    let mut ifreq = interface_request(interface)?;
+    ifreq.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
+    // SAFETY: `ifreq` names the interface and points to `data`; the callers pair each request
+    // with the structure that the kernel expects for it, and both live until the call returns.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), request as libc::Ioctl, &raw mut ifreq) })?;
+    Ok(())
+}
+
+fn interface_index(socket: &OwnedFd, interface: &str) -> io::Result<u32> {
+    let mut ifreq = interface_request(interface)?;
+    // SAFETY: this request reads the name in `ifreq` and writes the index into it.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGIFINDEX as libc::Ioctl, &raw mut ifreq) })?;
+    // SAFETY: the call succeeded, so the union holds the index.
+    let index = unsafe { ifreq.ifr_ifru.ifru_ifindex };
+    u32::try_from(index).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: `ifreq` is made of integers and pointers; all-zero bytes are a value.
+    let mut ifreq: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays zero: the name is a C string.
+    if interface.is_empty() || interface.len() >= ifreq.ifr_name.len() || interface.contains('\0') {
+        let reason = format!("{interface:?} is not the name of an interface");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    for (to, from) in ifreq.ifr_name.iter_mut().zip(interface.bytes()) {
+        *to = from.cast_signed();
+    }
+    Ok(ifreq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abilities_of(tx_types: u32, rx_filters: u32) -> Abilities {
+        Abilities { tx_types, rx_filters, ..Abilities::default() }
+    }
+
+    #[test]
+    fn the_structures_have_the_kernels_sizes() {
+        assert_eq!(size_of::<Abilities>(), 44);
+        assert_eq!(size_of::<LinkSettings>(), 44);
+    }
+
+    #[test]
+    fn the_best_filter_is_chosen() {
+        let filter = |rx| wanted_stamping(&abilities_of(0b11, rx)).map(|wanted| wanted.rx_filter);
+        assert_eq!(filter(1 | 1 << 1 | 1 << 15), Some(15));
+        assert_eq!(filter(1 | 1 << 1), Some(1));
+        assert_eq!(filter(1 | 1 << 12), Some(0));
+        assert!(wanted_stamping(&abilities_of(0b01, u32::MAX)).is_none());
+    }
+
+    #[test]
+    fn a_frame_takes_its_time() {
+        // 90 bytes and the check sequence at 1 Gb/s.
+        assert_eq!(time_of_frame(Some(90), Some(1000)), Span::from_nanos(752));
+        assert_eq!(time_of_frame(Some(90), None), Span::ZERO);
+        assert_eq!(time_of_frame(None, Some(1000)), Span::ZERO);
+    }
+
+    #[test]
+    fn a_card_without_a_clock_says_so() {
+        let error = NetworkCard::open("lo").unwrap_err();
+        assert!(matches!(error, NetworkCardError::NotOffered { .. }), "{error}");
+        for name in ["nowhere0", "", "a name that is far too long"] {
+            let error = NetworkCard::open(name).unwrap_err();
+            assert!(matches!(error, NetworkCardError::NoSuchInterface { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_index_of_an_interface_is_found() {
+        let socket = open_socket(libc::AF_INET, libc::SOCK_DGRAM).unwrap();
+        assert_eq!(interface_index(&socket, "lo").unwrap(), 1);
+    }
+}
