@@ -1,6 +1,8 @@
 //! The harness itself: the peers agree with each other as they must, before timeball is judged
 //! by them.
 
+use std::net::SocketAddr;
+
 use timeball_interop::capture::{CAPTURE, Capture};
 use timeball_interop::namespace::Laboratory;
 use timeball_interop::need::{self, LABORATORY, Need};
@@ -23,12 +25,12 @@ fn a_shifted_server_is_shifted_for_everybody() {
     let _shifted = Chronyd::start(&shifted, Truth::Shifted(0.5));
     let _honest = ntpsec::Ntpd::start(&honest);
 
-    let offset = chrony::measure(&judge, shifted.address());
+    let offset = chrony::measure(&judge, SocketAddr::new(shifted.address(), 123));
     assert!((offset - 0.5).abs() < SAME, "chronyd -Q measured {offset}");
     let dug = ntpsec::dig(&judge, shifted.address());
     assert!((dug.offset - 0.5).abs() < SAME, "ntpdig measured {dug:?}");
 
-    let offset = chrony::measure(&judge, honest.address());
+    let offset = chrony::measure(&judge, SocketAddr::new(honest.address(), 123));
     assert!(offset.abs() < SAME, "chronyd -Q measured {offset}");
     let dug = ntpsec::dig(&judge, honest.address());
     assert!(dug.offset.abs() < SAME, "ntpdig measured {dug:?}");

@@ -1,7 +1,7 @@
 //! chronyd as a server, truthful or not, and as a judge of other servers.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,19 @@ pub enum Truth {
     Honest,
     /// This machine's, and so many seconds.
     Shifted(f64),
+    /// This machine's at the start, and then faster by so many parts per million.
+    Drifting(f64),
+}
+
+impl Truth {
+    /// Served time minus this machine's, so long after the start.
+    fn error_after(self, elapsed: Duration) -> f64 {
+        match self {
+            Self::Honest => 0.0,
+            Self::Shifted(by) => by,
+            Self::Drifting(ppm) => ppm * 1e-6 * elapsed.as_secs_f64(),
+        }
+    }
 }
 
 /// chronyd that serves everybody and controls no clock.
@@ -46,7 +59,9 @@ impl Chronyd {
         let socket = folder.path().join("refclock");
         let source = match truth {
             Truth::Honest => "local stratum 1".to_owned(),
-            Truth::Shifted(_) => format!("refclock SOCK {} poll 0 filter 4", socket.display()),
+            Truth::Shifted(_) | Truth::Drifting(_) => {
+                format!("refclock SOCK {} poll 0 filter 4", socket.display())
+            }
         };
         let configuration = format!(
             "{source}\nport {port}\nallow\ncmdport 0\nbindcmdaddress /\npidfile {}\n",
@@ -57,10 +72,11 @@ impl Chronyd {
         let mut command = host.command(&program());
         command.args(["-x", "-d", "-u", "root", "-f"]).arg(&file);
         let mut daemon = Daemon::start("chronyd", &mut command, &folder.path().join("log"));
-        let (feed, shift) = match truth {
-            Truth::Honest => (None, 0.0),
-            Truth::Shifted(by) => (Some(ReferenceClock::start(socket, by)), by),
+        let feed = match truth {
+            Truth::Honest => None,
+            Truth::Shifted(_) | Truth::Drifting(_) => Some(ReferenceClock::start(socket, truth)),
         };
+        let shift = truth.error_after(Duration::ZERO);
         probe::until_serving("chronyd", host, port, shift, Duration::from_secs(60), || {
             daemon.assert_running();
         });
@@ -74,12 +90,12 @@ impl Chronyd {
 }
 
 /// What `chronyd -Q` makes of a server: true time minus this machine's clock, by that server.
-pub fn measure(host: &Host, server: IpAddr) -> f64 {
+pub fn measure(host: &Host, server: SocketAddr) -> f64 {
     let output = run_within(
         Duration::from_secs(60),
         host.command(&program())
             .args(["-Q", "-t", "40", "-u", "root", "-f", "/dev/null"])
-            .arg(format!("server {server} iburst"))
+            .arg(format!("server {} port {} iburst", server.ip(), server.port()))
             .args(["cmdport 0", "bindcmdaddress /"]),
     );
     // "System clock wrong by 0.499986 seconds (ignored)"
@@ -96,7 +112,7 @@ fn program() -> PathBuf {
     place(Peer::Chrony).join("usr/sbin/chronyd")
 }
 
-/// Feeds chronyd's SOCK reference clock with samples that are wrong by a constant.
+/// Feeds chronyd's SOCK reference clock with samples that are wrong as they shall be.
 #[derive(Debug)]
 struct ReferenceClock {
     stop: Arc<AtomicBool>,
@@ -108,7 +124,7 @@ impl ReferenceClock {
     /// Long enough for any test; then it ends by itself.
     const LIFETIME: Duration = Duration::from_secs(1800);
 
-    fn start(socket: PathBuf, shift: f64) -> Self {
+    fn start(socket: PathBuf, truth: Truth) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -116,8 +132,9 @@ impl ReferenceClock {
             let sender = UnixDatagram::unbound().expect("open a socket");
             let start = Instant::now();
             while !stopped.load(Ordering::Relaxed) && start.elapsed() < Self::LIFETIME {
+                let error = truth.error_after(start.elapsed());
                 // chronyd may be gone already: the test's end, not its failure.
-                if sender.send_to(&sample(SystemTime::now(), shift), &socket).is_err() {
+                if sender.send_to(&sample(SystemTime::now(), error), &socket).is_err() {
                     return;
                 }
                 std::thread::sleep(Self::INTERVAL);

@@ -1,0 +1,87 @@
+//! timeball inside the guest.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Guest;
+use crate::timeball::Status;
+use crate::wait;
+
+const CONFIGURATION: &str = "/etc/timeball.toml";
+const LOG: &str = "/run/timeball.log";
+const PID: &str = "/run/timeball.pid";
+
+/// Emulation is slow.
+const LIMIT: Duration = Duration::from_secs(180);
+
+impl Guest {
+    /// Starts `timeball run` with this configuration, in charge of the guest's clock.
+    pub fn start_timeball(&mut self, configuration: &str) {
+        self.write_file(CONFIGURATION, configuration);
+        self.shell_ok(&format!("timeball run -c {CONFIGURATION} >>{LOG} 2>&1 & echo $! >{PID}"));
+    }
+
+    /// Ends it in good order and waits for its end.
+    pub fn stop_timeball(&mut self) {
+        self.shell_ok(&format!("kill -TERM $(cat {PID})"));
+        wait::until("timeball ends", LIMIT, || {
+            match self.shell(&format!("kill -0 $(cat {PID})")).status {
+                0 => Err(self.timeball_log()),
+                _ => Ok(()),
+            }
+        });
+    }
+
+    /// Ends it without a chance to do anything.
+    pub fn kill_timeball(&mut self) {
+        self.shell_ok(&format!("kill -KILL $(cat {PID})"));
+    }
+
+    /// The end of its log.
+    pub fn timeball_log(&mut self) -> String {
+        self.shell(&format!("tail -n 40 {LOG}")).text
+    }
+
+    /// Waits until `timeball status --json` is as it should be, and returns it.
+    pub fn wait_until(&mut self, what: &str, good: impl Fn(&Status) -> bool) -> Status {
+        wait::until(&format!("timeball {what}"), LIMIT, || {
+            let printed = self.shell("timeball status --json").text;
+            let status: Status = serde_json::from_str(&printed)
+                .map_err(|error| format!("{error}\n{printed}\n{}", self.timeball_log()))?;
+            if good(&status) {
+                return Ok(status);
+            }
+            Err(format!("{status:#?}\n{}", self.timeball_log()))
+        })
+    }
+
+    /// True time, by a server, minus the guest's clock, in seconds.
+    pub fn clock_error(&mut self, server: IpAddr) -> f64 {
+        let printed = self.shell_ok(&format!("timeball query {server} --samples 4 --json"));
+        let answer: serde_json::Value = serde_json::from_str(&printed)
+            .unwrap_or_else(|error| panic!("query printed no JSON: {error}\n{printed}"));
+        let first = answer.get(0).unwrap_or(&answer);
+        let offset = first.get("offset").and_then(serde_json::Value::as_f64);
+        offset.unwrap_or_else(|| panic!("no offset in {printed}"))
+    }
+
+    /// Waits until the guest's clock is nearer to a server's than `tolerance`.
+    pub fn wait_until_right(&mut self, server: IpAddr, tolerance: f64) {
+        wait::until("the guest's clock is right", LIMIT, || match self.clock_error(server) {
+            error if error.abs() < tolerance => Ok(()),
+            error => Err(format!("off by {error} s\n{}", self.timeball_log())),
+        });
+    }
+
+    /// Waits until the kernel's clock is as it should be, and returns it.
+    pub fn wait_for_kernel(
+        &mut self,
+        what: &str,
+        good: impl Fn(&super::KernelClock) -> bool,
+    ) -> super::KernelClock {
+        wait::until(what, LIMIT, || {
+            let kernel = self.kernel_clock();
+            if good(&kernel) { Ok(kernel) } else { Err(format!("{kernel:?}")) }
+        })
+    }
+}
