@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use timeball_wire::{LeapIndicator, ReferenceId};
 
+use super::Engine;
 use super::source::{Member, Source};
-use super::{Engine, view};
+use super::update::view;
 use crate::association::Reject;
 use crate::now::Now;
 use crate::report::{Report, SourceReport, Tracking};

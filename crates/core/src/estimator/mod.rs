@@ -322,8 +322,12 @@ impl Estimator {
     fn accept(&mut self, point: Point) {
         self.window.push(point);
         let floor = self.window.all().iter().map(|p| p.delay).fold(f64::INFINITY, f64::min);
+        let mut v: Vec<f64> = self.window.all().iter().map(|p| p.delay - floor).collect();
+        v.sort_by(f64::total_cmp);
+        let typical = v[v.len() / 2];
         for point in self.window.all_mut() {
             point.floor = floor;
+            point.typical = typical;
         }
         let noise = Noise::learn(self.window.all(), self.known);
         for point in self.window.all_mut() {

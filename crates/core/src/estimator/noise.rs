@@ -8,6 +8,7 @@
 //! middle one lies from the line between its neighbours: over so short a time the oscillator's
 //! wander hardly counts, so that noise and wander are not mistaken for each other.
 
+const KK: f64 = 2.0;
 use super::window::Point;
 
 /// Variance (s²) that nothing measured in nanoseconds can go below.
@@ -71,7 +72,7 @@ impl Noise {
 /// The part of a measurement's variance (s²) that the measurement itself tells: time in queues, and
 /// timestamps anywhere within their error.
 fn visible_variance(point: &Point) -> f64 {
-    point.excess().powi(2) / 12.0 + point.dispersion.powi(2) / 3.0
+    point.excess().powi(2) / 12.0 * (1.0 + (point.excess() / (KK * point.typical + 1e-9)).powi(2)) + point.dispersion.powi(2) / 3.0
 }
 
 /// The expected base and how many triples that expectation is worth.

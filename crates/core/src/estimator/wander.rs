@@ -5,7 +5,7 @@
 const SLOWEST: f64 = -21.0;
 /// log₁₀ of the distance between two neighbouring hypotheses.
 const STEP: f64 = 0.5;
-const HYPOTHESES: usize = 15;
+const HYPOTHESES: usize = 17;
 /// What is expected before anything is measured: 10⁻⁹ s/s per √s, give or take a factor of ten.
 const TYPICAL: f64 = -18.0;
 const TYPICAL_SD: f64 = 2.0;

@@ -23,6 +23,7 @@ pub(super) struct Point {
     pub(super) root_dispersion: f64,
     /// Smallest delay (s) of the route that this measurement took.
     pub(super) floor: f64,
+    pub(super) typical: f64,
     /// Time since the newest measurement (s), never positive.
     pub(super) t: f64,
     /// Offset relative to the newest measurement's (s).
@@ -44,6 +45,7 @@ impl Point {
             root_delay: limited(measurement.root_delay) + delay,
             root_dispersion: limited(measurement.root_dispersion) + dispersion,
             floor: delay,
+            typical: 0.0,
             t: 0.0,
             y: 0.0,
             variance: 0.0,

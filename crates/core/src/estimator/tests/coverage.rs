@@ -46,7 +46,7 @@ fn run(world: &mut World, duration: f64, poll: f64, mut event: impl FnMut(&mut W
         }
         let wait = poll * world.uniform();
         world.advance(wait);
-        if let Some(estimate) = estimator.estimate(world.now()) {
+        if world.elapsed > duration / 10.0 && let Some(estimate) = estimator.estimate(world.now()) {
             record.note(&estimate, world);
         }
         world.advance(poll - wait);

@@ -1,0 +1,114 @@
+//! Requests and answers, and the deadlines of both.
+
+use timeball_wire::LeapIndicator;
+
+use super::source::Source;
+use super::{Answer, Engine, ExchangeId, Output, Transmit};
+use crate::association::{Accepted, Reject, Surroundings};
+use crate::event::Event;
+use crate::now::Now;
+
+impl Engine {
+    pub(super) fn handle_timeout(&mut self, now: Now) {
+        let mut silent = false;
+        for member in self.sources.iter_mut().flat_map(|source| &mut source.members) {
+            if let Some(exchange) = member.association.handle_timeout(now) {
+                self.outbox.push(Output::Close(exchange));
+                silent = true;
+            }
+        }
+        if silent {
+            self.note_reachability();
+            self.select(now);
+            self.replace_unfit(now);
+        }
+        self.discipline.handle_timeout(now, &self.timeline, &mut self.outbox);
+        self.publish_if_lost(now);
+        self.resolve_names(now);
+        self.send_requests(now);
+    }
+
+    /// Holdover has an end: when the bound has outgrown all use.
+    pub(super) fn publish_if_lost(&mut self, now: Now) {
+        let served = self.served.leap != LeapIndicator::Unsynchronised;
+        if served && !self.discipline.is_synchronised(now, &self.timeline) {
+            self.publish(now);
+            self.reason = "the last update is too long ago".to_owned();
+            self.outbox.event(Event::Unsynchronised { reason: self.reason.clone() });
+        }
+    }
+
+    pub(super) fn send_requests(&mut self, now: Now) {
+        for source in &mut self.sources {
+            for member in &mut source.members {
+                let exchange = ExchangeId(self.next_exchange);
+                let request =
+                    member.association.poll_request(now, &self.timeline, exchange, &mut self.rng);
+                if let Some(datagram) = request {
+                    self.next_exchange += 1;
+                    self.outbox.push(Output::Transmit(Transmit {
+                        exchange,
+                        destination: member.association.address(),
+                        bind_address: source.settings.bind_address,
+                        bind_device: source.settings.bind_device.clone(),
+                        datagram,
+                    }));
+                }
+            }
+        }
+    }
+
+    pub(super) fn handle_answer(&mut self, now: Now, answer: &Answer<'_>) {
+        let Some((source, member)) = self.pending(answer.exchange) else {
+            // Its association is gone, or has had its answer.
+            *self.rejected.entry(Reject::Unsolicited).or_default() += 1;
+            self.outbox.push(Output::Close(answer.exchange));
+            return;
+        };
+        let serves = !self.settings.server.allow.is_empty();
+        let surroundings = Surroundings {
+            timeline: &self.timeline,
+            precision: self.precision,
+            served: serves.then_some(&self.served),
+            own_addresses: &self.own_addresses,
+            leap_second: self.discipline.leap().map(|leap| leap.midnight),
+        };
+        let Source { settings, members, .. } = &mut self.sources[source];
+        let (name, member) = (&settings.name, &mut members[member]);
+        let result = member.association.handle_answer(now, answer, &surroundings, &mut self.rng);
+        if !member.association.is_pending(answer.exchange) {
+            self.outbox.push(Output::Close(answer.exchange));
+        }
+        match result {
+            Ok(Accepted::Measured(surprise)) => {
+                member.updated = true;
+                if let Some(by) = surprise.and_then(|surprise| surprise.stepped) {
+                    let name = name.clone();
+                    self.outbox.event(Event::SourceStepped { name, by });
+                }
+                self.note_reachability();
+                self.select(now);
+            }
+            Ok(Accepted::Kissed(code)) => {
+                self.outbox.event(Event::Kiss { name: name.clone(), code });
+            }
+            Err(reject) => self.outbox.event(Event::Rejected { name: name.clone(), reject }),
+        }
+        self.replace_unfit(now);
+    }
+
+    pub(super) fn note_reachability(&mut self) {
+        for source in &mut self.sources {
+            for member in &mut source.members {
+                let reachability = member.association.reachability();
+                let reachable = reachability.is_reachable();
+                let news = if member.reachable { reachability.is_lost() } else { reachable };
+                if news {
+                    member.reachable = reachable;
+                    let name = source.settings.name.clone();
+                    self.outbox.event(Event::Reachability { name, reachable });
+                }
+            }
+        }
+    }
+}
