@@ -1,2 +1,98 @@
-//! timeball-config
+//! One typed [`Config`], whichever dialect it was written in.
+//!
+//! ```
+//! use timeball_config::{Dialect, parse};
+//!
+//! let loaded = parse("timeball.toml", "[[server]]\naddress = 'ntp.example'\n", Dialect::Native)?;
+//! assert_eq!(loaded.config.engine.sources[0].name, "ntp.example");
+//! # Ok::<(), timeball_config::Mistakes>(())
+//! ```
+//!
+//! The way of a file: [`Document`] (text and where its lines are) → [`native`] (keys and values, by
+//! the tables in `native/schema`) → [`Config`] and [`Places`] (which line said what) → `check` (do the
+//! values make sense together?) → [`Loaded`], or [`Mistakes`]: every [`Diagnostic`], not only the
+//! first.
 #![forbid(unsafe_code)]
+
+mod check;
+mod config;
+mod diagnostic;
+mod document;
+pub mod native;
+mod places;
+pub mod reference;
+
+use std::path::Path;
+
+pub use config::{Config, Control, Files, Level, Log, Network, Serve, Timestamping};
+pub use diagnostic::{Diagnostic, Mistakes, Severity, Style};
+pub use document::Document;
+pub use places::{Places, Scope};
+
+/// The languages a configuration may be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `timeball.toml`.
+    Native,
+}
+
+impl Dialect {
+    /// Every dialect with the word that `--dialect` takes.
+    pub const WORDS: &[(&str, Self)] = &[("native", Self::Native)];
+}
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What was asked for.
+    pub config: Config,
+    /// Accepted, but the operator should know.
+    pub warnings: Vec<Diagnostic>,
+    /// The text, to show a line of it.
+    pub document: Document,
+    /// Where each value stands in the text, for checks that only the daemon can make.
+    pub places: Places,
+}
+
+/// Reads the file at `path`.
+///
+/// # Errors
+///
+/// Everything that is wrong with it, or why it cannot be read.
+pub fn load(path: &Path, dialect: Dialect) -> Result<Loaded, Mistakes> {
+    read(Document::open(path)?, dialect)
+}
+
+/// Reads `text`; `name` stands for the file's name in diagnostics. Takes any text at all without a
+/// panic.
+///
+/// # Errors
+///
+/// Everything that is wrong with it.
+pub fn parse(name: &str, text: &str, dialect: Dialect) -> Result<Loaded, Mistakes> {
+    read(Document::new(name, text), dialect)
+}
+
+fn read(document: Document, dialect: Dialect) -> Result<Loaded, Mistakes> {
+    let mut reading = match dialect {
+        Dialect::Native => native::read(&document),
+    };
+    // What a value means together with others can only be judged when each is known.
+    if reading.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+        reading.diagnostics.extend(check::check(&reading.config, &reading.places));
+    }
+    diagnostic::in_reading_order(&mut reading.diagnostics);
+    let Reading { config, places, diagnostics } = reading;
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(Mistakes { document, diagnostics });
+    }
+    Ok(Loaded { config, warnings: diagnostics, document, places })
+}
+
+/// What a dialect makes of a text: as much of the configuration as could be understood, and what
+/// could not.
+struct Reading {
+    config: Config,
+    places: Places,
+    diagnostics: Vec<Diagnostic>,
+}

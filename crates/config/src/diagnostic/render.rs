@@ -1,0 +1,88 @@
+//! Diagnostics as text: `file:line:column: error: …`, the line, a caret, and what to do.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::{Diagnostic, Severity};
+use crate::document::Document;
+
+/// Lines longer than this are cut around the caret.
+const WIDTH: usize = 120;
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Text alone.
+    Plain,
+    /// ANSI colours.
+    Coloured,
+}
+
+impl Style {
+    /// Colours only if standard error is a terminal that can show them and `NO_COLOR` is not set
+    /// (<https://no-color.org>).
+    pub fn of_stderr() -> Self {
+        let refused = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || env::var_os("TERM").is_some_and(|value| value == "dumb");
+        if io::stderr().is_terminal() && !refused { Self::Coloured } else { Self::Plain }
+    }
+}
+
+pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style) -> String {
+    let (word, level) = match diagnostic.severity {
+        Severity::Error => ("error", Level::ERROR),
+        Severity::Warning => ("warning", Level::WARNING),
+    };
+    let span = diagnostic.span.as_ref().map(|span| document.clamp(span));
+    let place = match &span {
+        Some(span) => {
+            let (line, column) = document.line_and_column(span.start);
+            format!("{}:{line}:{column}", document.name())
+        }
+        None => document.name().to_string(),
+    };
+    // The place belongs in front, where editors, terminals and grep look for it.
+    let name = printable(&format!("{place}: {word}"));
+    let title = level.with_name(name).primary_title(printable(&diagnostic.message));
+
+    let snippet = span.map(|span| {
+        let related = diagnostic.related.iter().map(|(other, label)| {
+            AnnotationKind::Context.span(document.clamp(other)).label(printable(label))
+        });
+        Snippet::source(document.text())
+            .annotation(AnnotationKind::Primary.span(span))
+            .annotations(related)
+    });
+    let expected = diagnostic
+        .expected
+        .as_ref()
+        .map(|expected| Level::NOTE.with_name("expected").message(printable(expected)));
+    let help = diagnostic.help.as_ref().map(|help| Level::HELP.message(printable(help)));
+
+    let mut group = annotate_snippets::Group::with_title(title);
+    if let Some(snippet) = snippet {
+        group = group.element(snippet);
+    }
+    group = group.elements(expected).elements(help);
+
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Coloured => Renderer::styled(),
+    };
+    let mut text = renderer.term_width(WIDTH).render(&[group]);
+    text.push('\n');
+    text
+}
+
+/// Control characters of the file must not reach the terminal by way of a message.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\n' => '\n'.to_string(),
+            control if control.is_control() => control.escape_debug().to_string(),
+            other => other.to_string(),
+        })
+        .collect()
+}

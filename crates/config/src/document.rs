@@ -1,0 +1,138 @@
+//! A text with a name, and where its lines are.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::diagnostic::{Diagnostic, Mistakes};
+
+/// Longest file that is read; a configuration of a thousand servers is below a tenth of it.
+const LONGEST: usize = 1 << 20;
+
+/// A configuration file's text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    name: String,
+    text: String,
+}
+
+impl Document {
+    /// A text in memory under the name that diagnostics shall show.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), text: text.into() }
+    }
+
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// One diagnostic that says why it cannot be read: missing, a directory, no permission, too
+    /// long, or not UTF-8 (then with line and column).
+    pub fn open(path: &Path) -> Result<Self, Mistakes> {
+        let name = path.display().to_string();
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            Err(diagnostic) => return Err(Mistakes::of(Self::new(name, ""), *diagnostic)),
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { name, text }),
+            Err(error) => Err(not_utf8(name, error)),
+        }
+    }
+
+    /// Name, as diagnostics show it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte, both from 1; columns are counted in characters.
+    pub fn line_and_column(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..self.nearest_boundary(byte)).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        (before.matches('\n').count() + 1, column)
+    }
+
+    /// What the range covers; nothing if it is no range of this text.
+    pub fn slice(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The whole line that a byte is on, without its end.
+    pub fn line_of(&self, byte: usize) -> &str {
+        let byte = self.nearest_boundary(byte);
+        let (before, after) = self.text.split_at(byte);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let end = byte + after.find('\n').unwrap_or(after.len());
+        self.text.get(start..end).unwrap_or_default().trim_end_matches('\r')
+    }
+
+    /// A range that can be shown: within the text and between characters.
+    pub(crate) fn clamp(&self, range: &Range<usize>) -> Range<usize> {
+        let start = self.nearest_boundary(range.start);
+        start..self.nearest_boundary(range.end).max(start)
+    }
+
+    fn nearest_boundary(&self, byte: usize) -> usize {
+        let mut byte = byte.min(self.text.len());
+        while !self.text.is_char_boundary(byte) {
+            byte -= 1;
+        }
+        byte
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    if file.metadata().map_err(|error| unreadable(&error))?.is_dir() {
+        let diagnostic = Diagnostic::error("this is a directory");
+        return Err(Box::new(
+            diagnostic.expected("a configuration file, for example /etc/timeball/timeball.toml"),
+        ));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells "too long" from "just fits", whatever kind of file it is.
+    file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() > LONGEST {
+        let diagnostic = Diagnostic::error("the file is longer than 1 MiB");
+        return Err(Box::new(
+            diagnostic.help("is this a configuration, and not a log or an image?"),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn unreadable(error: &io::Error) -> Box<Diagnostic> {
+    let diagnostic = Diagnostic::error(format!("the file cannot be read: {error}"));
+    Box::new(match error.kind() {
+        io::ErrorKind::NotFound => diagnostic.help(
+            "write a file with at least one source:\n[[server]]\naddress = \"ntp.example.net\"",
+        ),
+        io::ErrorKind::PermissionDenied => {
+            diagnostic.help("it must be readable by the user that timeball is started as")
+        }
+        _ => diagnostic,
+    })
+}
+
+/// Shows the line up to the bad byte, so that the caret has something to stand under.
+fn not_utf8(name: String, error: std::string::FromUtf8Error) -> Mistakes {
+    let at = error.utf8_error().valid_up_to();
+    let bytes = error.into_bytes();
+    let bad = bytes.get(at).copied().unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Mistakes::of(
+        Document { name, text },
+        Diagnostic::error(format!("the byte 0x{bad:02x} is not UTF-8"))
+            // The replacement character stands where the bad byte was: three bytes in the text.
+            .at(at..at + char::REPLACEMENT_CHARACTER.len_utf8())
+            .expected("a text file in UTF-8")
+            .help("convert it, for example with `iconv -f ISO-8859-1 -t UTF-8`"),
+    )
+}

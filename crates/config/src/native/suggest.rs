@@ -1,0 +1,81 @@
+//! What may have been meant.
+
+/// Words of chrony.conf and ntp.conf with what says the same in timeball.toml.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("peer", "there are no symmetric peers; list each machine as [[server]] on the other"),
+    ("driftfile", "the drift file lies in `state-directory` of [files]"),
+    ("makestep", "write `step-threshold` and `step-limit` in [clock]"),
+    ("maxslewrate", "write `max-slew` in [clock]"),
+    ("panic", "write `panic-threshold` in [clock]"),
+    ("local", "write `local-stratum` in [serve]"),
+    ("ratelimit", "write a table [serve.rate-limit]"),
+    ("restrict", "write `allow` and `deny` in [serve]"),
+    ("minsources", "write `minimum-sources` in [selection]"),
+    ("maxdistance", "write `maximum-distance` in [selection]"),
+    ("maxjitter", "write `maximum-jitter` in [selection]"),
+    ("stratumweight", "write `stratum-weight` in [selection]"),
+    ("reselectdist", "write `reselect-distance` in [selection]"),
+    ("combinelimit", "write `combine-limit` in [selection]"),
+    ("bindaddress", "write `bind-addresses` in [serve]"),
+    ("bindacqaddress", "write `bind-address` in [[server]]"),
+    ("bindcmdaddress", "write `socket` in [control]"),
+    ("hwtimestamp", "write `timestamping = \"hardware\"` in [network]"),
+    ("pidfile", "write `pid-file` in [files]"),
+    ("minsamples", "write `min-samples` in [[server]]"),
+    ("maxsamples", "write `max-samples` in [[server]]"),
+    ("polltarget", "write `poll-target` in [[server]]"),
+    ("maxdelay", "write `max-delay` in [[server]]"),
+    ("key", "authentication by keys is not supported"),
+    ("nts", "authentication by NTS is not supported"),
+];
+
+/// What says in timeball.toml what `word` says in chrony.conf or ntp.conf.
+pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
+    ELSEWHERE.iter().find(|(known, _)| *known == word).map(|(_, advice)| *advice)
+}
+
+/// The known word most like `word`, if one is like it at all.
+pub(super) fn nearest(
+    word: &str,
+    known: impl IntoIterator<Item = &'static str>,
+) -> Option<&'static str> {
+    let folded = fold(word);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate))
+        // One slip in a short word, one in three letters of a long one.
+        .filter(|(slips, candidate)| {
+            *slips <= (candidate.len().max(word.chars().count()) / 3).max(1)
+        })
+        // A word of one letter is one slip away from any other.
+        .filter(|(slips, candidate)| *slips == 0 || candidate.len() > 1)
+        .min_by_key(|(slips, _)| *slips)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Case and the kind of dash make no other word.
+fn fold(word: &str) -> String {
+    // Longer than any key: no use in comparing the rest, which grows with the square.
+    word.chars()
+        .take(64)
+        .filter(|c| !matches!(c, '-' | '_' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_forgiven_and_strangers_are_not() {
+        let known = ["minpoll", "maxpoll", "iburst", "bind-address", "port"];
+        assert_eq!(nearest("minpol", known), Some("minpoll"));
+        assert_eq!(nearest("bind_address", known), Some("bind-address"));
+        assert_eq!(nearest("BindAddress", known), Some("bind-address"));
+        assert_eq!(nearest("prot", known), Some("port"));
+        assert_eq!(nearest("elephant", known), None);
+        assert_eq!(nearest("", known), None);
+        assert_eq!(nearest("x", ["s", "h"]), None);
+    }
+}
