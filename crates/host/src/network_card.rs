@@ -173,11 +173,11 @@ const SIOCGIFINDEX: c_ulong = 0x8933;
 const FILTER_NONE: u32 = 0;
 const FILTER_ALL: u32 = 1;
 const FILTER_NTP_ALL: u32 = 15;
-const TX_ON: u32 = 1;
 
 /// The best the card can do for NTP; `None` if it does not stamp what it sends.
 fn wanted_stamping(abilities: &Abilities) -> Option<libc::hwtstamp_config> {
-    if abilities.tx_types & (1 << TX_ON) == 0 {
+    let needed = libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
+    if abilities.so_timestamping & needed != needed {
         return None;
     }
     let rx_filter = [FILTER_NTP_ALL, FILTER_ALL]
@@ -190,7 +190,7 @@ fn wanted_stamping(abilities: &Abilities) -> Option<libc::hwtstamp_config> {
 fn stamping(rx_filter: u32) -> libc::hwtstamp_config {
     libc::hwtstamp_config {
         flags: 0,
-        tx_type: TX_ON.cast_signed(),
+        tx_type: libc::HWTSTAMP_TX_ON.cast_signed(),
         rx_filter: rx_filter.cast_signed(),
     }
 }
@@ -258,8 +258,8 @@ fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
 mod tests {
     use super::*;
 
-    fn abilities_of(tx_types: u32, rx_filters: u32) -> Abilities {
-        Abilities { tx_types, rx_filters, ..Abilities::default() }
+    fn abilities_of(so_timestamping: u32, rx_filters: u32) -> Abilities {
+        Abilities { so_timestamping, rx_filters, ..Abilities::default() }
     }
 
     #[test]
@@ -270,11 +270,11 @@ mod tests {
 
     #[test]
     fn the_best_filter_is_chosen() {
-        let filter = |rx| wanted_stamping(&abilities_of(0b11, rx)).map(|wanted| wanted.rx_filter);
+        let filter = |rx| wanted_stamping(&abilities_of(0x5f, rx)).map(|wanted| wanted.rx_filter);
         assert_eq!(filter(1 | 1 << 1 | 1 << 15), Some(15));
         assert_eq!(filter(1 | 1 << 1), Some(1));
         assert_eq!(filter(1 | 1 << 12), Some(0));
-        assert!(wanted_stamping(&abilities_of(0b01, u32::MAX)).is_none());
+        assert!(wanted_stamping(&abilities_of(0x1a, u32::MAX)).is_none());
     }
 
     #[test]
