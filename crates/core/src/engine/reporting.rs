@@ -12,45 +12,61 @@ use crate::now::Now;
 use crate::report::{Report, SourceReport, Tracking};
 use crate::selection::State;
 use crate::settings::SourceKind;
+use crate::timeline::Timeline;
 
 impl Engine {
     /// Everything a person may ask, as of `now`.
     pub fn report(&self, now: Now) -> Report {
-        let mut rejected = self.rejected.clone();
-        for member in self.members() {
+        // The engine last looked at the clock when something happened; people ask in between.
+        let mut timeline = self.timeline.clone();
+        timeline.observe(now);
+        Reading { engine: self, now, timeline }.report()
+    }
+}
+
+/// The engine at the moment it is asked.
+struct Reading<'a> {
+    engine: &'a Engine,
+    now: Now,
+    timeline: Timeline,
+}
+
+impl Reading<'_> {
+    fn report(&self) -> Report {
+        let engine = self.engine;
+        let mut rejected = engine.rejected.clone();
+        for member in engine.members() {
             for (reject, count) in &member.association.statistics().rejected {
                 *rejected.entry(*reject).or_default() += count;
             }
         }
         Report {
-            tracking: self.tracking(now),
-            sources: self
-                .sources
-                .iter()
-                .flat_map(|source| self.source_reports(now, source))
-                .collect(),
+            tracking: self.tracking(),
+            sources: engine.sources.iter().flat_map(|source| self.source_reports(source)).collect(),
             rejected: by_name(&rejected),
             server: None,
         }
     }
 
-    fn tracking(&self, now: Now) -> Tracking {
-        let synchronised = self.discipline.is_synchronised(now, &self.timeline);
-        let reference = self.discipline.reference();
-        let offset = self.discipline.offset(&self.timeline);
-        let frequency = self.discipline.frequency();
+    fn tracking(&self) -> Tracking {
+        let (engine, now) = (self.engine, self.now);
+        let synchronised = engine.discipline.is_synchronised(now, &self.timeline);
+        let reference = engine.discipline.reference();
+        let offset = engine.discipline.offset(&self.timeline);
+        let frequency = engine.discipline.frequency();
         let peer = reference.filter(|_| synchronised).map(|reference| reference.system_peer);
-        let peer_name = self.sources.iter().find_map(|source| {
+        let peer_name = engine.sources.iter().find_map(|source| {
             let found = source.members.iter().any(|member| Some(member.id) == peer);
             found.then(|| source.settings.name.clone())
         });
         let stratum = reference.map_or(16, |reference| reference.stratum.saturating_add(1));
-        let reference_id = if synchronised { self.served.reference_id } else { ReferenceId::NONE };
+        let reference_id =
+            if synchronised { engine.served.reference_id } else { ReferenceId::NONE };
         Tracking {
             synchronised,
-            reason: self.explain(now, synchronised, peer_name.as_deref()),
-            clock_control: self.discipline.controls_clock(),
-            panicked: self.discipline.panicked(),
+            reason: self.explain(synchronised, peer_name.as_deref()),
+            clock_control: engine.discipline.controls_clock(),
+            panicked: engine.discipline.panicked(),
             system_time: Some(now.system),
             system_peer: peer,
             system_peer_name: peer_name,
@@ -58,56 +74,58 @@ impl Engine {
             reference: reference_id.display(if synchronised { stratum } else { 16 }).to_string(),
             stratum: if synchronised { stratum } else { 16 },
             leap: if synchronised {
-                self.discipline.leap_indicator()
+                engine.discipline.leap_indicator()
             } else {
                 LeapIndicator::Unsynchronised
             },
             reference_time: reference.map(|reference| reference.time),
             offset,
-            offset_bound: self.discipline.bound(now, &self.timeline),
+            offset_bound: engine.discipline.bound(now, &self.timeline),
             offset_sd: reference.map(|reference| reference.offset_sd),
             remaining_correction: offset.unwrap_or(0.0),
-            frequency_ppm: self.discipline.base_frequency() * 1e6,
+            frequency_ppm: engine.discipline.base_frequency() * 1e6,
             frequency_sd_ppm: frequency.sd * 1e6,
             kernel_frequency_ppm: self.timeline.frequency() * 1e6,
             root_delay: reference.map_or(0.0, |reference| reference.root_delay),
             root_dispersion: reference.map_or(0.0, |reference| reference.dispersion(now.monotonic)),
             update_age: reference.map(|reference| (now.monotonic - reference.at).seconds()),
-            updates: self.discipline.updates,
-            steps: self.discipline.stepped,
-            foreign_steps: self.foreign_steps,
-            suspends: self.suspends,
+            updates: engine.discipline.updates,
+            steps: engine.discipline.stepped,
+            foreign_steps: engine.foreign_steps,
+            suspends: engine.suspends,
         }
     }
 
-    fn explain(&self, now: Now, synchronised: bool, peer_name: Option<&str>) -> String {
-        if self.discipline.panicked() {
+    fn explain(&self, synchronised: bool, peer_name: Option<&str>) -> String {
+        let (engine, now) = (self.engine, self.now);
+        if engine.discipline.panicked() {
             return "all sources are beyond the panic bound: nothing is adjusted before \
                     `timeball step`"
                 .to_owned();
         }
-        match (synchronised, self.system_peer, peer_name) {
+        match (synchronised, engine.system_peer, peer_name) {
             (true, Some(_), Some(name)) => format!("following {name}"),
             (true, ..) => {
-                let age = self
+                let age = engine
                     .discipline
                     .reference()
                     .map_or(0.0, |reference| (now.monotonic - reference.at).seconds());
-                format!("holding over for {age:.0} s: {}", self.reason)
+                format!("holding over for {age:.0} s: {}", engine.reason)
             }
-            (false, ..) if self.sources.is_empty() => "no sources are configured".to_owned(),
-            (false, ..) => self.reason.clone(),
+            (false, ..) if engine.sources.is_empty() => "no sources are configured".to_owned(),
+            (false, ..) => engine.reason.clone(),
         }
     }
 
-    fn source_reports(&self, now: Now, source: &Source) -> Vec<SourceReport> {
+    fn source_reports(&self, source: &Source) -> Vec<SourceReport> {
         if source.members.is_empty() {
             return vec![unresolved(source)];
         }
-        source.members.iter().map(|member| self.source_report(now, source, member)).collect()
+        source.members.iter().map(|member| self.source_report(source, member)).collect()
     }
 
-    fn source_report(&self, now: Now, source: &Source, member: &Member) -> SourceReport {
+    fn source_report(&self, source: &Source, member: &Member) -> SourceReport {
+        let now = self.now;
         let association = &member.association;
         let statistics = association.statistics();
         let server = association.server();

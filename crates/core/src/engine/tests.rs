@@ -1,1 +1,387 @@
+//! The engine among scripted servers, in virtual time.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use timeball_wire::{
+    Header, LeapIndicator, Mode, NtpShort, NtpTimestamp, ReferenceId, Span, Timestamp,
+};
+
+use super::*;
+use crate::association::{self, PollInterval};
+use crate::discipline::ClockCommand;
+use crate::event::Event;
+use crate::report::Report;
+use crate::selection::State;
+use crate::settings::{SourceKind, SourceSettings};
+
+/// One way between us and any server (s).
+const DELAY: f64 = 0.002;
+
+/// How a server behaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Server {
+    /// Its clock is this far ahead of true time (s).
+    Off(f64),
+    /// It never answers.
+    Dead,
+    /// It wants us to go away.
+    Deny,
+}
+
+struct World {
+    now: Now,
+    /// True time minus system clock (ns).
+    error: i64,
+    engine: Engine,
+    servers: BTreeMap<IpAddr, Server>,
+    names: BTreeMap<&'static str, Vec<&'static str>>,
+    resolved: Vec<String>,
+    open: Vec<ExchangeId>,
+    events: Vec<Event>,
+    commands: Vec<ClockCommand>,
+    view: Option<ServerView>,
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn settings(names: &[&str]) -> Settings {
+    let association = association::Settings {
+        minpoll: PollInterval::new(4),
+        maxpoll: PollInterval::new(6),
+        ..association::Settings::default()
+    };
+    let source = |name: &&str| SourceSettings { association, ..SourceSettings::server(*name) };
+    Settings { sources: names.iter().map(source).collect(), ..Settings::default() }
+}
+
+impl World {
+    fn new(settings: Settings, error: Span, servers: &[(&str, Server)]) -> Self {
+        let now = Now {
+            monotonic: Instant::from_nanos(77_000_000_000),
+            system: Timestamp::from_nanos(1_700_000_000_000_000_000),
+            raw: None,
+            asleep: Span::ZERO,
+            frequency: 0.0,
+        };
+        Self {
+            now,
+            error: error.nanos(),
+            engine: Engine::new(now, settings, None, 1e-7, [1; 32]),
+            servers: servers.iter().map(|(address, server)| (ip(address), *server)).collect(),
+            names: BTreeMap::new(),
+            resolved: Vec::new(),
+            open: Vec::new(),
+            events: Vec::new(),
+            commands: Vec::new(),
+            view: None,
+        }
+    }
+
+    fn pass(&mut self, seconds: f64) {
+        let span = Span::from_seconds(seconds);
+        self.now.monotonic += span;
+        self.now.system += span;
+        // The oscillator is perfect: what the clock gains by its frequency, it gains on the truth.
+        self.error -= Span::from_seconds(seconds * self.now.frequency).nanos();
+    }
+
+    fn run(&mut self, seconds: f64) {
+        let end = self.now.monotonic + Span::from_seconds(seconds);
+        loop {
+            self.settle();
+            let due = self.engine.next_timeout().unwrap_or(end).max(self.now.monotonic);
+            if due >= end {
+                self.pass((end - self.now.monotonic).seconds());
+                return;
+            }
+            self.pass((due - self.now.monotonic).seconds());
+            self.engine.handle(self.now, Input::Timeout);
+        }
+    }
+
+    fn settle(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.exchange(&transmit),
+                Output::Close(exchange) => self.open.retain(|open| *open != exchange),
+                Output::Resolve { id, name, .. } => self.resolve(id, &name),
+                Output::Clock(command) => self.obey(command),
+                Output::Publish(view) => self.view = Some(view),
+                Output::SaveDrift(_) => {}
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: ClockCommand) {
+        self.commands.push(command);
+        let before = self.now;
+        match command {
+            ClockCommand::SetFrequency(frequency) => self.now.frequency = frequency,
+            ClockCommand::Step(by) => {
+                self.now.system += by;
+                self.error -= by.nanos();
+            }
+            ClockCommand::SetStatus(_) => {}
+        }
+        self.engine.handle(self.now, Input::ClockAdjusted { command, before, result: Ok(()) });
+    }
+
+    fn resolve(&mut self, id: ResolveId, name: &str) {
+        self.resolved.push(name.to_owned());
+        let addresses = match name.parse() {
+            Ok(literal) => vec![literal],
+            Err(_) => self.names.get(name).into_iter().flatten().map(|text| ip(text)).collect(),
+        };
+        let answer = if addresses.is_empty() {
+            Err(ResolveError::NotFound)
+        } else {
+            Ok(addresses.as_slice())
+        };
+        self.engine.handle(self.now, Input::Resolved { id, addresses: answer });
+    }
+
+    /// Everything that becomes of a request, at once: time passes on the way.
+    fn exchange(&mut self, transmit: &Transmit) {
+        self.open.push(transmit.exchange);
+        let Some(server) = self.servers.get(&transmit.destination.ip()).copied() else { return };
+        if server == Server::Dead {
+            return;
+        }
+        let request = Header::from_bytes(&transmit.datagram);
+        self.pass(DELAY);
+        let answer = self.answer(server, &request);
+        self.pass(DELAY);
+        self.receive(transmit.exchange, transmit.destination, &answer.to_bytes());
+    }
+
+    fn answer(&self, server: Server, request: &Header) -> Header {
+        let off = if let Server::Off(off) = server { off } else { 0.0 };
+        let time = self.now.system + Span::from_nanos(self.error) + Span::from_seconds(off);
+        Header {
+            leap: LeapIndicator::NoWarning,
+            version: 4,
+            mode: Mode::Server,
+            stratum: if server == Server::Deny { 0 } else { 1 },
+            poll: 4,
+            precision: -23,
+            root_delay: NtpShort::default(),
+            root_dispersion: NtpShort::from_seconds_ceil(1e-4),
+            reference_id: ReferenceId::from_bytes(*b"DENY"),
+            reference_timestamp: NtpTimestamp::from(time - Span::from_secs(4)),
+            origin_timestamp: request.transmit_timestamp,
+            receive_timestamp: NtpTimestamp::from(time),
+            transmit_timestamp: NtpTimestamp::from(time),
+        }
+    }
+
+    fn receive(&mut self, exchange: ExchangeId, from: SocketAddr, bytes: &[u8]) {
+        self.engine.handle(
+            self.now,
+            Input::Datagram(Answer {
+                exchange,
+                from,
+                to: None,
+                bytes,
+                received: self.now.system,
+                quality: StampQuality::Kernel,
+            }),
+        );
+    }
+
+    fn report(&self) -> Report {
+        self.engine.report(self.now)
+    }
+
+    fn state(&self, name: &str) -> State {
+        let report = self.report();
+        report.sources.iter().find(|source| source.name == name).expect("a source").state
+    }
+}
+
+#[test]
+fn a_clock_an_hour_slow_is_stepped_and_then_kept() {
+    let servers = [("192.0.2.1", Server::Off(0.0))];
+    let mut world = World::new(settings(&["192.0.2.1"]), Span::from_secs(3600), &servers);
+    world.run(20.0);
+    let report = world.report();
+    assert!(report.tracking.synchronised, "{}", report.tracking.reason);
+    assert_eq!(report.tracking.steps, 1);
+    assert_eq!(report.tracking.stratum, 2);
+    assert_eq!(report.tracking.reference, "192.0.2.1");
+    world.run(600.0);
+    assert!(world.error.abs() < 20_000, "{} ns", world.error);
+    let view = world.view.expect("published");
+    assert_eq!((view.stratum, view.leap), (2, LeapIndicator::NoWarning));
+}
+
+#[test]
+fn the_liar_of_three_is_named() {
+    let servers = [
+        ("192.0.2.1", Server::Off(0.0)),
+        ("192.0.2.2", Server::Off(0.212)),
+        ("192.0.2.3", Server::Off(0.0)),
+    ];
+    let names = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    let mut world = World::new(settings(&names), Span::ZERO, &servers);
+    world.run(300.0);
+    assert_eq!(world.state("192.0.2.2"), State::Falseticker);
+    let report = world.report();
+    assert!(report.sources[1].reason.contains("212"), "{}", report.sources[1].reason);
+    assert!(world.error.abs() < 50_000, "{} ns", world.error);
+}
+
+#[test]
+fn without_a_majority_there_is_an_alarm_and_no_correction() {
+    let servers = [("192.0.2.1", Server::Off(0.5)), ("192.0.2.2", Server::Off(-0.5))];
+    let mut world = World::new(settings(&["192.0.2.1", "192.0.2.2"]), Span::ZERO, &servers);
+    world.run(300.0);
+    let report = world.report();
+    assert!(!report.tracking.synchronised);
+    assert!(report.tracking.reason.contains("no majority"), "{}", report.tracking.reason);
+    assert!(world.events.iter().any(|event| matches!(event, Event::Unsynchronised { .. })));
+    assert_eq!(world.error, 0);
+}
+
+#[test]
+fn every_exchange_is_closed_in_the_end() {
+    let servers = [("192.0.2.1", Server::Off(0.0)), ("192.0.2.2", Server::Dead)];
+    let mut world = World::new(settings(&["192.0.2.1", "192.0.2.2"]), Span::ZERO, &servers);
+    world.run(1000.0);
+    assert!(world.open.len() <= 1, "{:?}", world.open);
+    assert_eq!(world.state("192.0.2.2"), State::Unreachable);
+}
+
+#[test]
+fn an_answer_to_nobody_is_counted_and_changes_nothing() {
+    let servers = [("192.0.2.1", Server::Off(0.0))];
+    let mut world = World::new(settings(&["192.0.2.1"]), Span::ZERO, &servers);
+    world.run(100.0);
+    let before = world.report();
+    world.receive(ExchangeId(9999), "192.0.2.1:123".parse().expect("an address"), &[0; 48]);
+    let after = world.report();
+    assert_eq!(after.rejected["unsolicited"], 1);
+    assert_eq!(after, Report { rejected: after.rejected.clone(), ..before });
+}
+
+#[test]
+fn a_pool_keeps_as_many_good_ones_as_wanted() {
+    let servers = [
+        ("192.0.2.1", Server::Off(0.0)),
+        ("192.0.2.2", Server::Dead),
+        ("192.0.2.3", Server::Deny),
+        ("192.0.2.4", Server::Off(0.0)),
+        ("192.0.2.5", Server::Off(0.0)),
+        ("192.0.2.6", Server::Off(0.0)),
+    ];
+    let mut settings = settings(&["pool.example"]);
+    settings.sources[0].kind = SourceKind::Pool { count: 4 };
+    let mut world = World::new(settings, Span::ZERO, &[]);
+    world.servers = servers.iter().map(|(address, server)| (ip(address), *server)).collect();
+    let addresses: Vec<_> = servers.iter().map(|(address, _)| *address).collect();
+    world.names.insert("pool.example", addresses);
+    world.run(600.0);
+    let mut used: Vec<_> =
+        world.report().sources.iter().filter_map(|source| source.address).collect();
+    used.sort();
+    let good = ["192.0.2.1", "192.0.2.4", "192.0.2.5", "192.0.2.6"].map(ip);
+    assert_eq!(used, good);
+}
+
+#[test]
+fn a_silent_server_is_looked_up_again() {
+    let mut world = World::new(settings(&["time.example"]), Span::ZERO, &[]);
+    world.names.insert("time.example", vec!["192.0.2.1"]);
+    world.servers.insert(ip("192.0.2.1"), Server::Off(0.0));
+    world.run(100.0);
+    assert_eq!(world.resolved.len(), 1);
+    world.servers.insert(ip("192.0.2.1"), Server::Dead);
+    world.servers.insert(ip("192.0.2.9"), Server::Off(0.0));
+    world.names.insert("time.example", vec!["192.0.2.9"]);
+    world.run(1500.0);
+    assert_eq!(world.report().sources[0].address, Some(ip("192.0.2.9")));
+    assert!(world.report().tracking.synchronised);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_asked_for_again_and_again_but_ever_more_rarely() {
+    let mut world = World::new(settings(&["nowhere.example"]), Span::ZERO, &[]);
+    world.run(4000.0);
+    let asked = world.resolved.len();
+    assert!((8..=14).contains(&asked), "{asked} questions");
+    assert_eq!(world.report().sources[0].address, None);
+}
+
+#[test]
+fn a_foreign_step_is_noticed_and_undone_without_losing_sources() {
+    let servers = [("192.0.2.1", Server::Off(0.0))];
+    let mut world = World::new(settings(&["192.0.2.1"]), Span::ZERO, &servers);
+    world.run(300.0);
+    let samples = world.report().sources[0].samples;
+    world.now.system += Span::from_secs(5);
+    world.error -= Span::from_secs(5).nanos();
+    world.run(1.0);
+    assert_eq!(world.report().tracking.foreign_steps, 1);
+    assert!(world.error.abs() < 100_000, "{} ns", world.error);
+    assert!(world.report().tracking.synchronised);
+    assert_eq!(world.report().sources[0].samples, samples);
+    assert!(world.events.contains(&Event::ForeignStep { by: Span::from_secs(5) }));
+}
+
+#[test]
+fn a_foreign_frequency_is_noticed_and_undone() {
+    let servers = [("192.0.2.1", Server::Off(0.0))];
+    let mut world = World::new(settings(&["192.0.2.1"]), Span::ZERO, &servers);
+    world.run(300.0);
+    world.now.frequency = 400e-6;
+    world.run(30.0);
+    assert!(world.events.iter().any(|event| matches!(event, Event::ForeignFrequency { .. })));
+    world.run(300.0);
+    assert!(world.now.frequency.abs() < 5e-6, "{}", world.now.frequency);
+    assert!(world.error.abs() < 100_000, "{} ns", world.error);
+}
+
+#[test]
+fn a_reload_keeps_the_history_of_unchanged_sources() {
+    let servers = [
+        ("192.0.2.1", Server::Off(0.0)),
+        ("192.0.2.2", Server::Off(0.0)),
+        ("192.0.2.3", Server::Off(0.0)),
+    ];
+    let mut world = World::new(settings(&["192.0.2.1", "192.0.2.2"]), Span::ZERO, &servers);
+    world.run(300.0);
+    let before = world.report();
+    let new = settings(&["192.0.2.3", "192.0.2.1"]);
+    world.engine.handle(world.now, Input::Command(Command::Configure(Box::new(new))));
+    world.settle();
+    let after = world.report();
+    assert!(world.events.contains(&Event::Reconfigured { kept: 1, added: 1, removed: 1 }));
+    assert_eq!(after.sources[1].name, "192.0.2.1");
+    assert_eq!(after.sources[1].samples, before.sources[0].samples);
+    assert_eq!(after.sources[1].id, before.sources[0].id);
+    assert!(after.tracking.synchronised);
+    world.run(60.0);
+    assert!(world.report().sources[0].samples > 0);
+}
+
+#[test]
+fn the_drift_file_is_where_the_clock_starts() {
+    let now = World::new(settings(&[]), Span::ZERO, &[]).now;
+    let drift = Drift { frequency: 42e-6, uncertainty: 1e-8 };
+    let mut engine = Engine::new(now, settings(&[]), Some(drift), 1e-7, [1; 32]);
+    assert_eq!(engine.poll_output(), Some(Output::Clock(ClockCommand::SetFrequency(42e-6))));
+}
+
+#[test]
+fn stopping_ends_the_slew() {
+    let servers = [("192.0.2.1", Server::Off(0.0))];
+    let mut world = World::new(settings(&["192.0.2.1"]), Span::from_millis(500), &servers);
+    world.run(30.0);
+    assert!((world.now.frequency - 1000e-6).abs() < 50e-6, "{}", world.now.frequency);
+    world.engine.handle(world.now, Input::Command(Command::Stop));
+    world.settle();
+    assert!(world.now.frequency.abs() < 20e-6, "{}", world.now.frequency);
+}
