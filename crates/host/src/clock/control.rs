@@ -3,7 +3,6 @@
 //! The kernel's own loop is not used: frequency and slews are programmed as frequency, steps as
 //! steps, and the status word is written whole.
 
-use std::ffi::c_uint;
 use std::io;
 
 use thiserror::Error;
@@ -216,7 +215,6 @@ pub(super) fn blank_timex() -> libc::timex {
 
 /// Hands a request to the kernel; it answers the clock's state and fills in all fields.
 pub(super) fn adjust(timex: &mut libc::timex) -> io::Result<i32> {
-    const { assert!(size_of::<c_uint>() == size_of_val(&libc::ADJ_TICK)) };
     // SAFETY: the pointer is valid for one `timex`, which the kernel reads and fills.
     check(unsafe { libc::clock_adjtime(libc::CLOCK_REALTIME, timex) })
 }
