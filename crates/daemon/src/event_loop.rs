@@ -107,6 +107,16 @@ impl EventLoop {
         Ok(event_loop)
     }
 
+    /// A daemon that works by a configuration file, and can [reload](Self::reload) it.
+    ///
+    /// # Errors
+    /// The mistakes in the file, and as [`new`](Self::new).
+    pub fn from_file(file: ConfigFile, clock_control: ClockControl) -> Result<Self, Error> {
+        let mut event_loop = Self::new(file.load()?, clock_control)?;
+        event_loop.config_file = Some(file);
+        Ok(event_loop)
+    }
+
     /// Hands out the signals in `signals` from [`turn`](Self::turn).
     pub(crate) fn catch_signals(&mut self, signals: Signals) {
         self.signals = Some(signals);

@@ -83,11 +83,6 @@ impl Exchanges {
         self.sockets.remove(&exchange);
     }
 
-    /// How many sockets are open.
-    pub(crate) fn len(&self) -> usize {
-        self.sockets.len()
-    }
-
     /// Adds every socket to what is waited for.
     pub(crate) fn watch(&mut self, poll: &mut PollSet) {
         self.slots.clear();

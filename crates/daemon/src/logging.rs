@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn outside_text_stays_on_its_line() {
         let log = || tracing::error!("evil\n<0>name \u{1b}[2J");
-        assert_eq!(lines(Style::Journal, log), "<3>evil\\n<0>name \\u{1b}[2J\n");
+        assert_eq!(lines(Style::Journal, log), "<3>evil\\n<0>name \\x1b[2J\n");
     }
 
     #[test]

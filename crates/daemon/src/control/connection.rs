@@ -261,6 +261,7 @@ mod tests {
                 while let Some(request) = connection.next_request() {
                     lines += usize::from(request.is_ok());
                     let _ = connection.answer(&Response::done("x"), START);
+                    prop_assert!(client.read(&mut [0; 256]).unwrap() > 0);
                 }
                 if connection.deaf {
                     return Ok(());

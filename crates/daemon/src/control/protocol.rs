@@ -20,7 +20,7 @@ pub const MAX_REQUEST: usize = 4096;
 
 /// What may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case")]
 pub enum Request {
     /// The clock and what it follows; answered with a [`Report`].
     Status,
@@ -36,6 +36,13 @@ pub enum Request {
     Refresh,
     /// Read the configuration file again.
     Reload,
+}
+
+/// A request as it stands on its line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    command: Request,
 }
 
 /// How it is answered.
@@ -66,7 +73,7 @@ impl Request {
     /// # Errors
     /// What is wrong with it, in words for whoever wrote it.
     pub fn from_line(line: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(line).map_err(|error| {
+        serde_json::from_slice(line).map(|Line { command }| command).map_err(|error| {
             format!(
                 "not a request: {error}; a request is one line such as {{\"command\":\"status\"}}"
             )
@@ -75,7 +82,7 @@ impl Request {
 
     /// The request as sent, its line end included.
     pub fn to_line(self) -> Vec<u8> {
-        to_line(&self)
+        to_line(&Line { command: self })
     }
 }
 
