@@ -1,0 +1,113 @@
+//! `timeball config`: is the file right, and what may be in it?
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use timeball_config::{Config, Dialect, Loaded, Style, reference};
+use timeball_core::settings::SourceKind;
+
+use crate::display::print;
+use crate::outcome::{Failure, Outcome};
+
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Show every mistake in a configuration file
+    Check {
+        /// The configuration file
+        file: PathBuf,
+        /// The language it is written in
+        #[arg(long, default_value = "native", value_parser = word_of(Dialect::WORDS))]
+        dialect: Dialect,
+    },
+    /// Print everything that a configuration file may say, as Markdown
+    Reference,
+}
+
+pub(crate) fn run(arguments: &ConfigArguments) -> Result<Outcome, Failure> {
+    match &arguments.command {
+        ConfigCommand::Check { file, dialect } => check(file, *dialect),
+        ConfigCommand::Reference => {
+            print(&reference::markdown())?;
+            Ok(Outcome::Yes)
+        }
+    }
+}
+
+fn check(file: &Path, dialect: Dialect) -> Result<Outcome, Failure> {
+    let style = Style::of_stderr();
+    let Loaded { config, warnings, document, .. } = timeball_config::load(file, dialect)
+        .map_err(|mistakes| Failure::Configuration(mistakes.render(style)))?;
+    for warning in warnings {
+        anstream::eprintln!("{}", warning.render(&document, style).trim_end());
+    }
+    print(&format!("{}: OK: {}", file.display(), summary(&config)))?;
+    Ok(Outcome::Yes)
+}
+
+/// The configuration in one line.
+fn summary(config: &Config) -> String {
+    let counted = |count: usize, thing: &str| match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    };
+    let is_pool = |kind: SourceKind| matches!(kind, SourceKind::Pool { .. });
+    let sources = &config.engine.sources;
+    let pools = sources.iter().filter(|source| is_pool(source.kind)).count();
+    let servers = sources.len().saturating_sub(pools);
+    let mut asked = vec![counted(servers, "server")];
+    if pools > 0 {
+        asked.push(counted(pools, "pool"));
+    }
+    let clock =
+        if config.engine.discipline.control { "corrects the clock" } else { "watches the clock" };
+    let served = if config.serves() {
+        format!(
+            "serves {} on port {}",
+            counted(config.engine.server.allow.len(), "network"),
+            config.serve.port
+        )
+    } else {
+        "serves nobody".into()
+    };
+    format!("{}; {clock}; {served}", asked.join(", "))
+}
+
+/// Takes one of these words for what it stands for.
+pub(super) fn word_of<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words.iter().map(|(word, _)| *word)).try_map(|chosen| {
+        let meant = words.iter().find(|(word, _)| *word == chosen);
+        meant.map(|(_, value)| *value).ok_or("no such word")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_counts_what_is_asked_for() {
+        let summary = |text: &str| {
+            super::summary(&timeball_config::parse("t.toml", text, Dialect::Native).unwrap().config)
+        };
+        assert_eq!(
+            summary("[[server]]\naddress = '192.0.2.1'\n"),
+            "1 server; corrects the clock; serves nobody"
+        );
+        let text = "[[server]]\naddress = 'a.example'\n[[server]]\naddress = 'b.example'\n\
+                    [[pool]]\naddress = 'pool.example'\n[clock]\ncontrol = false\n\
+                    [serve]\nport = 1123\nallow = ['192.0.2.0/24', '2001:db8::/32']\n";
+        assert_eq!(
+            summary(text),
+            "2 servers, 1 pool; watches the clock; serves 2 networks on port 1123"
+        );
+    }
+}

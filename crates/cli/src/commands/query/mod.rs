@@ -1,0 +1,269 @@
+//! `timeball query`: what time is it there? One-shot, without a daemon and without rights.
+
+mod probe;
+mod summary;
+mod target;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use timeball_host::clock::Clock;
+use timeball_host::poll::{Interest, PollSet};
+use timeball_host::resolver::{AddressFamily, Resolution, ResolveError, Resolver};
+use timeball_wire::Span;
+
+use crate::arguments::seconds;
+use crate::display::style::{BAD, paint};
+use crate::display::{Align, Cell, Table, print, print_json, source, units};
+use crate::outcome::{Failure, Outcome};
+use probe::{NoAnswer, Prober};
+use summary::{HostReport, Summary};
+use target::Target;
+
+/// Between two requests to one server; what a volley of the daemon leaves, which every server with
+/// a rate limit bears.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// The same on this machine, where nobody is in the way.
+const LOOPBACK_INTERVAL: Duration = Duration::from_millis(100);
+/// A host that is silent this many times at the start is not asked again.
+const SILENCES: usize = 2;
+
+#[derive(Args, Debug)]
+pub(crate) struct QueryArguments {
+    /// Whom to ask: HOST, HOST:PORT, an address, or [IPv6]:PORT
+    #[arg(required = true, value_name = "HOST")]
+    hosts: Vec<Target>,
+    /// How often to ask each
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    samples: u16,
+    /// How long to wait for each answer
+    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    timeout: f64,
+    /// Protocol version to ask with
+    #[arg(long, value_name = "1-4", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
+    ntp_version: u8,
+    /// IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// IPv6 addresses only
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Print everything, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl QueryArguments {
+    fn family(&self) -> AddressFamily {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => AddressFamily::V4,
+            (_, true) => AddressFamily::V6,
+            _ => AddressFamily::Any,
+        }
+    }
+}
+
+/// Exits with 1 unless every host answered.
+pub(crate) fn run(arguments: &QueryArguments) -> Result<Outcome, Failure> {
+    let reports = ask_all(arguments);
+    if arguments.json {
+        print_json(&reports)?;
+    } else {
+        show(&reports)?;
+    }
+    Ok(reports.iter().all(HostReport::answered).into())
+}
+
+/// Asks every host, all at the same time.
+fn ask_all(arguments: &QueryArguments) -> Vec<HostReport> {
+    let requests = u64::from(arguments.samples) * arguments.hosts.len() as u64;
+    let progress = progress_bar(requests);
+    let reports = thread::scope(|scope| {
+        let asked: Vec<_> = arguments
+            .hosts
+            .iter()
+            .map(|target| (target, scope.spawn(|| ask_host(target, arguments, &progress))))
+            .collect();
+        let joined = asked.into_iter().map(|(target, thread)| {
+            thread.join().unwrap_or_else(|_| HostReport {
+                error: Some("the thread that asked has failed".into()),
+                ..HostReport::of(target)
+            })
+        });
+        joined.collect()
+    });
+    progress.finish_and_clear();
+    reports
+}
+
+/// On standard error, and only on a terminal.
+fn progress_bar(requests: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} requests");
+    ProgressBar::new(requests).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn ask_host(target: &Target, arguments: &QueryArguments, progress: &ProgressBar) -> HostReport {
+    let mut report = HostReport::of(target);
+    let addresses = match resolve(target, arguments) {
+        Ok(addresses) => addresses,
+        Err(reason) => {
+            report.error = Some(reason);
+            return report;
+        }
+    };
+    let timeout = Span::from_seconds(arguments.timeout);
+    let prober = match Prober::new(timeout, arguments.ntp_version) {
+        Ok(prober) => prober,
+        Err(error) => {
+            report.error = Some(error.to_string());
+            return report;
+        }
+    };
+    for address in addresses {
+        report.address = Some(address);
+        let server = SocketAddr::new(address, target.port);
+        let unreachable = sample(&prober, server, arguments.samples, progress, &mut report);
+        // A name may have addresses of a family that this machine has no way to.
+        if !unreachable {
+            break;
+        }
+    }
+    report
+}
+
+/// Asks one address as often as wanted; true if it cannot be reached at all.
+fn sample(
+    prober: &Prober,
+    server: SocketAddr,
+    samples: u16,
+    progress: &ProgressBar,
+    report: &mut HostReport,
+) -> bool {
+    let interval =
+        if server.ip().to_canonical().is_loopback() { LOOPBACK_INTERVAL } else { INTERVAL };
+    let mut answers = Vec::new();
+    for number in 0..samples {
+        if number > 0 {
+            thread::sleep(interval);
+        }
+        report.sent += 1;
+        let answer = prober.ask(server);
+        progress.inc(1);
+        match answer {
+            Ok(answer) => {
+                report.error = None;
+                answers.push(answer);
+            }
+            Err(reason) => {
+                report.error = Some(reason.to_string());
+                let nobody_there = answers.is_empty() && report.sent >= SILENCES;
+                if matches!(reason, NoAnswer::Unreachable(_)) && answers.is_empty() {
+                    return true;
+                }
+                if reason.is_final() || nobody_there {
+                    break;
+                }
+            }
+        }
+    }
+    report.summary = Summary::of(&answers);
+    false
+}
+
+/// The addresses of a host, or why there are none.
+fn resolve(target: &Target, arguments: &QueryArguments) -> Result<Vec<IpAddr>, String> {
+    let look_up = || -> io::Result<Option<Result<Vec<IpAddr>, ResolveError>>> {
+        let clock = Clock::open()?;
+        // Resolvers are slower than servers: they may have to ask several.
+        let patience = Span::from_seconds(arguments.timeout.max(10.0));
+        let deadline = clock.monotonic()? + patience;
+        let mut resolver = Resolver::new()?;
+        if let Resolution::Known(answer) = resolver.resolve((), &target.host, arguments.family()) {
+            return Ok(Some(answer));
+        }
+        let mut poll = PollSet::new();
+        while clock.monotonic()? < deadline {
+            poll.clear();
+            if let Some(descriptor) = resolver.descriptor() {
+                poll.add(descriptor, Interest::Read);
+            }
+            poll.wait(Some(deadline))?;
+            if let Some(((), answer)) = resolver.answers().into_iter().next() {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
+    };
+    match look_up() {
+        Ok(Some(Ok(addresses))) => Ok(addresses),
+        Ok(Some(Err(reason))) => Err(format!("the name cannot be resolved: {reason}")),
+        Ok(None) => Err("the name cannot be resolved: nobody answered in time".into()),
+        Err(error) => Err(format!("the name cannot be resolved: {error}")),
+    }
+}
+
+/// The answers as a table on standard output; what went wrong on standard error.
+fn show(reports: &[HostReport]) -> Result<(), Failure> {
+    if reports.iter().any(HostReport::answered) {
+        print(&table(reports).render(""))?;
+    }
+    for report in reports {
+        if let Some(line) = complaint(report) {
+            anstream::eprintln!("{line}");
+        }
+    }
+    Ok(())
+}
+
+fn table(reports: &[HostReport]) -> Table {
+    let mut table = Table::new(&[
+        (Align::Left, "host"),
+        (Align::Right, "offset ± root distance"),
+        (Align::Right, "delay"),
+        (Align::Right, "jitter"),
+        (Align::Right, "stratum"),
+        (Align::Left, "reference"),
+        (Align::Left, "leap second"),
+        (Align::Right, "root delay"),
+        (Align::Right, "root disp."),
+        (Align::Right, "answers"),
+    ]);
+    for report in reports {
+        let Some(summary) = &report.summary else { continue };
+        table.row([
+            shown_name(report).into(),
+            units::offset_and_bound(summary.offset, Some(summary.offset_bound)).into(),
+            units::seconds(summary.delay).into(),
+            Cell::or_dash(summary.jitter.map(units::seconds)),
+            summary.stratum.to_string().into(),
+            summary.reference.clone().into(),
+            source::leap(summary.leap).into(),
+            units::seconds(summary.root_delay).into(),
+            units::seconds(summary.root_dispersion).into(),
+            format!("{}/{}", summary.samples, report.sent).into(),
+        ]);
+    }
+    table
+}
+
+fn shown_name(report: &HostReport) -> String {
+    let target = Target { host: report.host.clone(), port: report.port };
+    match report.address {
+        Some(address) if address.to_string() != report.host => format!("{target} ({address})"),
+        _ => target.to_string(),
+    }
+}
+
+/// What to say of a host that did not answer, or not to the end.
+fn complaint(report: &HostReport) -> Option<String> {
+    let reason = report.error.as_ref()?;
+    let name = paint(BAD, &format!("{}:", shown_name(report)));
+    Some(format!("{name} {reason}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! `timeball status`: is the clock right, and how do we know?
+
+use clap::Args;
+use timeball_core::report::{Report, Tracking};
+use timeball_daemon::control::Request;
+
+use super::ask_for_report;
+use crate::arguments::DaemonSocket;
+use crate::display::style::{BAD, FAINT, GOOD, paint};
+use crate::display::{Align, Cell, Table, print, print_json, source, units};
+use crate::outcome::{Failure, Outcome};
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    daemon: DaemonSocket,
+    /// Print everything, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exits with 1 while the clock is not synchronised.
+pub(crate) fn run(arguments: &StatusArguments) -> Result<Outcome, Failure> {
+    let report = ask_for_report(&arguments.daemon, Request::Status)?;
+    if arguments.json {
+        print_json(&report)?;
+    } else {
+        print(&screen(&report))?;
+    }
+    Ok(report.tracking.synchronised.into())
+}
+
+/// The whole screen.
+fn screen(report: &Report) -> String {
+    let tracking = &report.tracking;
+    format!("{}\n\n{}\n{}", headline(tracking), facts(tracking).render("  "), sources(report))
+}
+
+/// Synchronised or not, and why.
+pub(super) fn headline(tracking: &Tracking) -> String {
+    let (style, word) = if tracking.panicked {
+        (BAD, "Panic")
+    } else if tracking.synchronised {
+        (GOOD, "Synchronised")
+    } else {
+        (BAD, "Not synchronised")
+    };
+    format!("{}: {}", paint(style.bold(), word), tracking.reason)
+}
+
+fn facts(tracking: &Tracking) -> Table {
+    let mut facts = Table::headless(&[Align::Left, Align::Left]);
+    let mut fact = |name: &str, value: String| {
+        facts.row([Cell::styled(FAINT, name), value.into()]);
+    };
+    match tracking.offset {
+        Some(offset) => {
+            fact("Offset", units::offset_and_bound(offset, tracking.offset_bound));
+        }
+        None => fact("Offset", "not known yet".into()),
+    }
+    fact("Frequency", units::frequency_ppm(tracking.frequency_ppm, tracking.frequency_sd_ppm));
+    fact("Stratum", stratum(tracking.stratum));
+    if !tracking.reference.is_empty() {
+        fact("Reference", reference(tracking));
+    }
+    fact("Leap second", source::leap(tracking.leap).into());
+    if tracking.synchronised {
+        fact("Root delay", units::seconds(tracking.root_delay));
+        fact("Root dispersion", units::seconds(tracking.root_dispersion));
+    }
+    if let Some(age) = tracking.update_age {
+        fact("Last update", format!("{} ago, {} so far", units::age(age), tracking.updates));
+    }
+    fact("Clock", clock(tracking));
+    facts
+}
+
+fn stratum(stratum: u8) -> String {
+    match stratum {
+        0..16 => stratum.to_string(),
+        _ => "none".into(),
+    }
+}
+
+fn reference(tracking: &Tracking) -> String {
+    match &tracking.system_peer_name {
+        Some(name) if *name != tracking.reference => format!("{} ({name})", tracking.reference),
+        _ => tracking.reference.clone(),
+    }
+}
+
+/// Who corrects the clock, and what has happened to it.
+fn clock(tracking: &Tracking) -> String {
+    let mut parts = vec![if tracking.clock_control {
+        "corrected by the daemon".to_owned()
+    } else {
+        "watched, not corrected".to_owned()
+    }];
+    if tracking.remaining_correction != 0.0 {
+        parts.push(format!("{} still to go", units::offset(tracking.remaining_correction)));
+    }
+    for (count, what) in [
+        (tracking.steps, "stepped by us"),
+        (tracking.foreign_steps, "stepped by others"),
+        (tracking.suspends, "suspended"),
+    ] {
+        match count {
+            0 => {}
+            1 => parts.push(format!("{what} once")),
+            count => parts.push(format!("{what} {count} times")),
+        }
+    }
+    parts.join(", ")
+}
+
+/// One line per source.
+fn sources(report: &Report) -> String {
+    if report.sources.is_empty() {
+        return "No sources are configured.\n".into();
+    }
+    let mut table = Table::new(&[
+        (Align::Left, ""),
+        (Align::Left, "source"),
+        (Align::Left, "state"),
+        (Align::Right, "offset"),
+    ]);
+    for report in &report.sources {
+        table.row([
+            source::mark_cell(report),
+            source::name(report).into(),
+            source::state_cell(report),
+            Cell::or_dash(source::offset(report)),
+        ]);
+    }
+    table.render("  ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! What people read: units, tables, colours. The commands decide what is shown, this decides how.
+
+pub(crate) mod output;
+pub(crate) mod source;
+pub(crate) mod style;
+pub(crate) mod table;
+pub(crate) mod units;
+
+pub(crate) use output::{print, print_json};
+pub(crate) use table::{Align, Cell, Table};
