@@ -64,13 +64,15 @@ impl Document {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
-    /// The whole line that a byte is on, without its end.
-    pub fn line_of(&self, byte: usize) -> &str {
+    /// The line that a byte is on, without the white space around it.
+    pub fn line_range(&self, byte: usize) -> Range<usize> {
         let byte = self.nearest_boundary(byte);
         let (before, after) = self.text.split_at(byte);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let end = byte + after.find('\n').unwrap_or(after.len());
-        self.text.get(start..end).unwrap_or_default().trim_end_matches('\r')
+        let line = self.slice(&(start..end));
+        let start = start + (line.len() - line.trim_start().len());
+        start..start + line.trim().len()
     }
 
     /// A range that can be shown: within the text and between characters.
@@ -135,4 +137,35 @@ fn not_utf8(name: String, error: std::string::FromUtf8Error) -> Mistakes {
             .expected("a text file in UTF-8")
             .help("convert it, for example with `iconv -f ISO-8859-1 -t UTF-8`"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_counted_in_characters() {
+        let document = Document::new("t", "a\n\u{b5}s = 1\r\n\nlast");
+        assert_eq!(document.line_and_column(0), (1, 1));
+        assert_eq!(document.line_and_column(2), (2, 1));
+        // Within the two bytes of the micro sign, and after them.
+        assert_eq!(document.line_and_column(3), (2, 1));
+        assert_eq!(document.line_and_column(4), (2, 2));
+        assert_eq!(document.line_and_column(11), (3, 1));
+        assert_eq!(document.line_and_column(12), (4, 1));
+        assert_eq!(document.line_and_column(usize::MAX), (4, 5));
+        assert_eq!(document.slice(&document.line_range(4)), "\u{b5}s = 1");
+        assert_eq!(document.slice(&document.line_range(11)), "");
+        assert_eq!(document.slice(&document.line_range(usize::MAX)), "last");
+    }
+
+    #[test]
+    fn a_file_without_permission_says_whose_it_must_be() {
+        let diagnostic = unreadable(&io::Error::from(io::ErrorKind::PermissionDenied));
+        assert_eq!(diagnostic.message, "the file cannot be read: permission denied");
+        assert_eq!(
+            diagnostic.help.as_deref(),
+            Some("it must be readable by the user that timeball is started as")
+        );
+    }
 }

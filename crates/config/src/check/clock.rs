@@ -25,7 +25,8 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Diagnos
         findings.push(
             Diagnostic::error("`pid-file` and the control socket are the same path")
                 .at(places.nearest(Scope::Section("files"), &["pid-file"]))
-                .related(places.value(Scope::Section("control"), "socket"), "the socket"),
+                .related(places.value(Scope::Section("control"), "socket"), "the socket")
+                .help("give each a path of its own"),
         );
     }
 }

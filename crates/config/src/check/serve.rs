@@ -46,7 +46,8 @@ fn contradictions(config: &Config, places: &Places, findings: &mut Vec<Diagnosti
             findings.push(
                 Diagnostic::error(format!("{network} is both allowed and denied"))
                     .at(places.nearest(SERVE, &["deny"]))
-                    .related(places.value(SERVE, "allow"), "allowed here"),
+                    .related(places.value(SERVE, "allow"), "allowed here")
+.help("keep one of the two; a smaller network within an allowed one may be denied"),
             );
         } else if !server.allow.iter().any(|allowed| overlap(allowed, network)) {
             findings.push(
@@ -68,7 +69,8 @@ fn contradictions(config: &Config, places: &Places, findings: &mut Vec<Diagnosti
     if let Some(address) = first_repeated(&config.serve.bind_addresses) {
         findings.push(
             Diagnostic::error(format!("{address} is listed twice"))
-                .at(places.nearest(SERVE, &["bind-addresses"])),
+                .at(places.nearest(SERVE, &["bind-addresses"]))
+                .help("listen once on each"),
         );
     }
 }

@@ -20,8 +20,12 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Diagnos
         options(source, scope, places, findings);
         addresses(source, scope, places, findings);
     }
-    duplicates(config, places, findings);
-    enough(config, places, findings);
+    let repeated = duplicates(config, places);
+    // Counting them makes sense once each is there once.
+    if repeated.is_empty() {
+        enough(config, places, findings);
+    }
+    findings.extend(repeated);
 }
 
 fn polls(source: &SourceSettings, scope: Scope, places: &Places, findings: &mut Vec<Diagnostic>) {
@@ -67,7 +71,8 @@ fn samples(
                 "`max-samples` ({most}) is less than `{name}` ({value}): {why}"
             ))
             .at(places.nearest(scope, &["max-samples", name]))
-            .related(both(places, scope, "max-samples", name), "set here"),
+            .related(both(places, scope, "max-samples", name), "set here")
+            .help(format!("raise `max-samples` or lower `{name}`")),
         );
     };
     if most < least {
@@ -82,7 +87,8 @@ fn samples(
                  `minimum-samples` asks for"
             ))
             .at(places.nearest(scope, &["max-samples"]))
-            .related(places.value(SELECTION, "minimum-samples"), "asked for here"),
+            .related(places.value(SELECTION, "minimum-samples"), "asked for here")
+            .help("raise `max-samples` or lower `minimum-samples`"),
         );
     }
 }
@@ -145,7 +151,8 @@ fn addresses(
     }
 }
 
-fn duplicates(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
+fn duplicates(config: &Config, places: &Places) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
     // The same server by another family or another path is another source.
     let mut seen = BTreeMap::new();
     for (index, source) in config.engine.sources.iter().enumerate() {
@@ -171,6 +178,7 @@ fn duplicates(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) 
             );
         }
     }
+    findings
 }
 
 fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {

@@ -76,13 +76,19 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
     text
 }
 
-/// Control characters of the file must not reach the terminal by way of a message.
+/// What controls a terminal, or turns the direction of writing, must not get there by way of a
+/// message that quotes the file. The library sees to the lines themselves.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| match character {
-            '\n' => '\n'.to_string(),
-            control if control.is_control() => control.escape_debug().to_string(),
-            other => other.to_string(),
-        })
-        .collect()
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => printable.push(character),
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                printable.extend(character.escape_unicode());
+            }
+            control if control.is_control() => printable.extend(control.escape_debug()),
+            _ => printable.push(character),
+        }
+    }
+    printable
 }

@@ -4,6 +4,8 @@ mod host;
 mod keys;
 mod quantity;
 pub(crate) mod schema;
+#[cfg(test)]
+mod schema_tests;
 mod suggest;
 mod syntax;
 mod table;
@@ -37,7 +39,7 @@ pub(crate) fn source_defaults(kind: SourceKind) -> SourceSettings {
 pub(crate) fn read(document: &Document) -> Reading {
     let (root, errors) = DeTable::parse_recoverable(document.text());
     let mut reader = Reader { document, places: Places::default(), diagnostics: Vec::new() };
-    reader.diagnostics.extend(errors.iter().map(|error| syntax::diagnostic(document, error)));
+    reader.diagnostics.extend(syntax::diagnostics(document, &errors));
     let mut config = Config::default();
     // What the parser makes of broken lines is a guess; complaints about it would only confuse.
     if errors.iter().all(syntax::leaves_the_rest_readable) {

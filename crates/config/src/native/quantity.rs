@@ -9,6 +9,8 @@ use super::suggest;
 struct Unit {
     word: &'static str,
     worth: Worth,
+    /// What others call it.
+    elsewhere: &'static [&'static str],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +41,17 @@ pub(crate) const DURATION: Quantity = Quantity {
     example: "10 ms",
     usual: "s",
     units: &[
-        Unit { word: "d", worth: Worth::Times(86400.0) },
-        Unit { word: "h", worth: Worth::Times(3600.0) },
-        Unit { word: "min", worth: Worth::Times(60.0) },
-        Unit { word: "s", worth: Worth::PowerOfTen(0) },
-        Unit { word: "ms", worth: Worth::PowerOfTen(-3) },
-        Unit { word: "us", worth: Worth::PowerOfTen(-6) },
-        Unit { word: "ns", worth: Worth::PowerOfTen(-9) },
+        Unit { word: "d", worth: Worth::Times(86400.0), elsewhere: &["day", "days"] },
+        Unit { word: "h", worth: Worth::Times(3600.0), elsewhere: &["hr", "hour", "hours"] },
+        Unit { word: "min", worth: Worth::Times(60.0), elsewhere: &["m", "minute", "minutes"] },
+        Unit {
+            word: "s",
+            worth: Worth::PowerOfTen(0),
+            elsewhere: &["sec", "secs", "second", "seconds"],
+        },
+        Unit { word: "ms", worth: Worth::PowerOfTen(-3), elsewhere: &["msec", "milliseconds"] },
+        Unit { word: "us", worth: Worth::PowerOfTen(-6), elsewhere: &["usec", "microseconds"] },
+        Unit { word: "ns", worth: Worth::PowerOfTen(-9), elsewhere: &["nsec", "nanoseconds"] },
     ],
 };
 
@@ -55,9 +61,9 @@ pub(crate) const FREQUENCY: Quantity = Quantity {
     example: "500 ppm",
     usual: "ppm",
     units: &[
-        Unit { word: "%", worth: Worth::Times(0.01) },
-        Unit { word: "ppm", worth: Worth::PowerOfTen(-6) },
-        Unit { word: "ppb", worth: Worth::PowerOfTen(-9) },
+        Unit { word: "%", worth: Worth::Times(0.01), elsewhere: &["percent"] },
+        Unit { word: "ppm", worth: Worth::PowerOfTen(-6), elsewhere: &["us/s"] },
+        Unit { word: "ppb", worth: Worth::PowerOfTen(-9), elsewhere: &["ns/s"] },
     ],
 };
 
@@ -103,13 +109,13 @@ impl Quantity {
         // Both of Unicode's micro signs are understood.
         let ascii = word.replace(['µ', 'μ'], "u");
         let Some(unit) = self.units.iter().find(|unit| unit.word == ascii) else {
-            let help = suggest::nearest(word, self.words())
-                .map(|near| format!("did you mean `{near}`?"))
-                .or_else(|| {
-                    self.words()
-                        .find(|known| known.eq_ignore_ascii_case(word))
-                        .map(|known| format!("units are case-sensitive: write `{known}`"))
-                });
+            let help = self
+                .units
+                .iter()
+                .find(|unit| unit.elsewhere.contains(&word))
+                .map(|unit| unit.word)
+                .or_else(|| suggest::nearest(word, self.words()))
+                .map(|near| format!("did you mean `{near}`?"));
             return Err(problem(word_range, format!("unknown unit `{word}`"), help));
         };
         // Checked before the exponent is appended, so that "1e5" or "inf" cannot slip in.
@@ -223,6 +229,7 @@ mod tests {
             ("1e5 s", 1..5, "unknown unit `e5 s`"),
             ("", 0..0, "an empty text is not a duration"),
             (". s", 0..1, "`.` is not a number"),
+            ("inf s", 0..5, "`inf s` does not begin with a number"),
         ] {
             let problem = DURATION.parse(text).unwrap_err();
             assert_eq!((problem.range, problem.message.as_str()), (range, message), "{text:?}");

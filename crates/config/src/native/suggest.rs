@@ -42,7 +42,7 @@ pub(super) fn nearest(
     let folded = fold(word);
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate))
+        .map(|candidate| (slips(&folded, &fold(candidate)), candidate))
         // One slip in a short word, one in three letters of a long one.
         .filter(|(slips, candidate)| {
             *slips <= (candidate.len().max(word.chars().count()) / 3).max(1)
@@ -51,6 +51,16 @@ pub(super) fn nearest(
         .filter(|(slips, candidate)| *slips == 0 || candidate.len() > 1)
         .min_by_key(|(slips, _)| *slips)
         .map(|(_, candidate)| candidate)
+}
+
+/// How many letters lie between two words. A word that goes on where the other ends, as "warning"
+/// after "warn", is the same word.
+fn slips(one: &str, other: &str) -> usize {
+    let shorter = one.len().min(other.len());
+    if shorter >= 4 && (one.starts_with(other) || other.starts_with(one)) {
+        return 0;
+    }
+    strsim::damerau_levenshtein(one, other)
 }
 
 /// Case and the kind of dash make no other word.
@@ -74,6 +84,7 @@ mod tests {
         assert_eq!(nearest("bind_address", known), Some("bind-address"));
         assert_eq!(nearest("BindAddress", known), Some("bind-address"));
         assert_eq!(nearest("prot", known), Some("port"));
+        assert_eq!(nearest("iburst-now", known), Some("iburst"));
         assert_eq!(nearest("elephant", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(nearest("x", ["s", "h"]), None);

@@ -1,5 +1,8 @@
 //! What the TOML parser has to say.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use toml::de::Error;
 
 use crate::diagnostic::Diagnostic;
@@ -43,69 +46,97 @@ pub(super) fn leaves_the_rest_readable(error: &Error) -> bool {
     error.message() == DUPLICATE
 }
 
-/// The parser's complaint with our words about what to do.
-pub(super) fn diagnostic(document: &Document, error: &Error) -> Diagnostic {
-    let (message, expected) = match error.message().split_once(", expected ") {
-        Some((message, expected)) => (message, Some(expected)),
-        None => (error.message(), None),
-    };
-    let span = error.span();
-    let at = span.as_ref().map_or(0, |span| span.start);
-    if message == DUPLICATE {
-        return duplicate(document, error);
-    }
-    let line = document.line_of(at);
-    if let Some(directive) = foreign_directive(line) {
-        return Diagnostic::error(
-            "this is a line of chrony.conf or ntp.conf, not of timeball.toml",
-        )
-        .at(span)
-        .help(in_our_words(directive, line));
-    }
-    let diagnostic = Diagnostic::error(format!("not valid TOML: {message}")).at(span);
-    match expected {
-        Some(expected) => diagnostic.expected(expected),
-        None => diagnostic,
-    }
+/// The parser's complaints in our words. Of a broken line only the first counts: the others come
+/// of it.
+pub(super) fn diagnostics(document: &Document, errors: &[Error]) -> Vec<Diagnostic> {
+    let mut broken_lines = BTreeSet::new();
+    let mut errors: Vec<&Error> = errors.iter().collect();
+    errors.sort_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
+    errors
+        .into_iter()
+        .filter(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            broken_lines.insert(document.line_and_column(at).0)
+        })
+        .map(|error| diagnostic(document, error))
+        .collect()
 }
 
-fn duplicate(document: &Document, error: &Error) -> Diagnostic {
+fn diagnostic(document: &Document, error: &Error) -> Diagnostic {
     let Some(span) = error.span() else {
-        return Diagnostic::error("a key is set twice");
+        return Diagnostic::error(format!("not valid TOML: {}", error.message()));
     };
-    let name = document.slice(&span).to_string();
-    let line = document.line_of(span.start).trim_start();
-    let (message, help) = if line.starts_with('[') {
-        (
-            format!("the table `{name}` is opened twice"),
-            "write all its keys below one header".to_string(),
-        )
+    if error.message() == DUPLICATE {
+        return duplicate(document, span);
+    }
+    let line = document.line_range(span.start);
+    if let Some(directive) = foreign_directive(document.slice(&line)) {
+        let message = "this is a line of chrony.conf or ntp.conf, not of timeball.toml";
+        let help = in_our_words(directive, document.slice(&line));
+        return Diagnostic::error(message).at(line).help(help);
+    }
+    broken_value(document, &span).unwrap_or_else(|| {
+        let (message, expected) = match error.message().split_once(", expected ") {
+            Some((message, expected)) => (message, Some(expected.to_string())),
+            None => (error.message(), None),
+        };
+        Diagnostic { expected, ..Diagnostic::error(format!("not valid TOML: {message}")).at(span) }
+    })
+}
+
+/// The usual slips behind an equals sign.
+fn broken_value(document: &Document, span: &Range<usize>) -> Option<Diagnostic> {
+    let line = document.line_range(span.start);
+    let key = document.slice(&(line.start..span.start)).trim_end().strip_suffix('=')?.trim();
+    let rest = document.slice(&(span.start..line.end.max(span.start))).trim();
+    let word = document.slice(span).trim();
+    if rest.is_empty() || rest.starts_with('#') {
+        return Some(
+            Diagnostic::error(format!("`{key}` has no value"))
+                .at(span.clone())
+                .help("write one after the `=`, or remove the line"),
+        );
+    }
+    if rest.contains('=') && !rest.contains(['"', '\'', '#']) {
+        return Some(
+            Diagnostic::error("there are two keys on this line")
+                .at(span.start..line.end)
+                .expected("a line for each key"),
+        );
+    }
+    let help = match word.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "true" => "write true".to_string(),
+        "no" | "off" | "false" => "write false".to_string(),
+        _ if word.is_empty() || word.contains(['"', '\'', '[', ']', '{', '}', ',']) => return None,
+        _ => format!("write \"{word}\""),
+    };
+    let message = format!("`{word}` is neither a number nor a text in quotes");
+    Some(Diagnostic::error(message).at(span.clone()).help(help))
+}
+
+fn duplicate(document: &Document, span: Range<usize>) -> Diagnostic {
+    let name = document.slice(&span);
+    let (message, help) = if document.slice(&document.line_range(span.start)).starts_with('[') {
+        (format!("the table `{name}` is opened twice"), "write all its keys below one header")
     } else {
-        (format!("`{name}` is set twice in this table"), "keep one of the two".to_string())
+        (format!("`{name}` is set twice in this table"), "keep one of the two")
     };
-    let first = first_of(document, &name, span.start);
+    let first = first_of(document, name, span.start);
     Diagnostic::error(message).at(span).help(help).related(first, "first here")
 }
 
-/// The nearest line above that begins with the same key or opens the same table. A dotted key on the
-/// way may belong elsewhere, so only whole lines count.
-fn first_of(document: &Document, name: &str, before: usize) -> Option<std::ops::Range<usize>> {
-    let text = document.text().get(..before)?;
-    let own_line_start = text.rfind('\n').map_or(0, |newline| newline + 1);
-    let mut end = own_line_start;
-    while let Some(line_start) =
-        text.get(..end.checked_sub(1)?).map(|above| above.rfind('\n').map_or(0, |at| at + 1))
-    {
-        let line = text.get(line_start..end)?;
+/// The nearest line above that begins with the same key or opens the same table. A key within a
+/// line may belong to another table.
+fn first_of(document: &Document, name: &str, before: usize) -> Option<Range<usize>> {
+    let above = document.text().get(..document.line_range(before).start)?;
+    let mut start = above.len();
+    for line in above.split_inclusive('\n').rev() {
+        start -= line.len();
         let opening = line.trim_start_matches([' ', '\t', '[']);
         let rest = opening.strip_prefix(name).map(str::trim_start);
         if rest.is_some_and(|rest| rest.starts_with(['=', ']'])) {
-            let start = line_start + (line.len() - opening.len());
-            return Some(start..start + name.len());
-        }
-        end = line_start;
-        if end == 0 {
-            break;
+            let key = start + (line.len() - opening.len());
+            return Some(key..key + name.len());
         }
     }
     None

@@ -55,10 +55,12 @@ pub(super) fn read<S>(
         Kind::Device(field) => found.device().map(|value| (field.set)(settings, value)),
         Kind::Address(field) => found.address().map(|value| (field.set)(settings, value)),
         Kind::Addresses(field) => {
-            found.list(Found::listening_address).map(|value| (field.set)(settings, value))
+            let item = "an address, such as \"192.0.2.1\" or \"2001:db8::1\"";
+            found.list(item, Found::listening_address).map(|value| (field.set)(settings, value))
         }
         Kind::Networks(field) => {
-            found.list(Found::network).map(|value| (field.set)(settings, value))
+            let item = "a network or an address, such as \"192.0.2.0/24\" or \"2001:db8::1\"";
+            found.list(item, Found::network).map(|value| (field.set)(settings, value))
         }
         Kind::Path(field) => found.path(LONGEST_PATH).map(|value| (field.set)(settings, value)),
         Kind::OptionalPath { longest, field } => {
@@ -171,13 +173,14 @@ impl Found<'_, '_> {
         if range.contains(&value) {
             return Ok(value);
         }
-        let written = self.document.slice(&self.value.span());
-        let message = if value < 0.0 {
-            format!("`{}` cannot be negative", self.name)
+        let problem = if value < 0.0 {
+            "cannot be negative"
+        } else if value < *range.start() {
+            "is too small"
         } else {
-            format!("`{}` cannot be {written}", self.name)
+            "is too large"
         };
-        Err(self.wrong(message, None))
+        Err(self.wrong(format!("`{}` {problem}", self.name), None))
     }
 
     fn word(&self, words: &[&'static str]) -> Outcome<&'static str> {
@@ -321,28 +324,19 @@ impl Found<'_, '_> {
     }
 
     fn text(&self) -> Outcome<&str> {
-        match self.value.get_ref() {
-            DeValue::String(text) => Ok(text.as_ref()),
-            DeValue::Boolean(_) | DeValue::Table(_) | DeValue::Array(_) => {
-                Err(self.wrong_type(None))
-            }
-            _ => {
-                let written = self.document.slice(&self.value.span());
-                Err(self.wrong_type(Some(format!("write it in quotes: \"{written}\""))))
-            }
-        }
+        self.value.get_ref().as_str().ok_or_else(|| self.wrong_type(None))
     }
 
     /// Reads every item and collects what is wrong with each.
-    fn list<T>(&self, read: fn(&Self) -> Outcome<T>) -> Outcome<Vec<T>> {
+    fn list<T>(&self, item: &str, read: fn(&Self) -> Outcome<T>) -> Outcome<Vec<T>> {
         let DeValue::Array(items) = self.value.get_ref() else {
             let help = self.value.get_ref().as_str().map(|text| format!("write [\"{text}\"]"));
             return Err(self.wrong_type(help));
         };
         let mut values = Vec::new();
         let mut diagnostics = Vec::new();
-        for item in items {
-            let found = Found { value: item, expected: self.expected.clone(), ..*self };
+        for value in items {
+            let found = Found { value, expected: item.to_string(), ..*self };
             match read(&found) {
                 Ok(value) => values.push(value),
                 Err(wrong) => diagnostics.extend(wrong),

@@ -1,0 +1,230 @@
+//! Files that are no text, and files that are accepted.
+
+use std::fs;
+use std::path::Path;
+
+use timeball_config::{Dialect, Mistakes, Severity, load, parse};
+use timeball_core::settings::{Family, SourceKind};
+
+fn refused(path: &Path) -> Mistakes {
+    let mistakes = load(path, Dialect::Native).unwrap_err();
+    assert_eq!(mistakes.diagnostics.len(), 1, "{mistakes}");
+    assert_eq!(mistakes.document.name(), path.display().to_string());
+    mistakes
+}
+
+#[test]
+fn a_missing_file_says_what_to_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let mistakes = refused(&directory.path().join("timeball.toml"));
+    let text = mistakes.to_string();
+    assert!(
+        text.contains("timeball.toml: error: the file cannot be read: No such file or directory"),
+        "{text}"
+    );
+    assert!(text.contains("[[server]]"), "{text}");
+}
+
+#[test]
+fn a_directory_is_not_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(refused(directory.path()).diagnostics[0].message, "this is a directory");
+}
+
+#[test]
+fn a_huge_file_is_not_read_to_its_end() {
+    let mistakes = refused(Path::new("/dev/zero"));
+    assert_eq!(mistakes.diagnostics[0].message, "the file is longer than 1 MiB");
+}
+
+#[test]
+fn a_file_of_just_the_longest_length_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("timeball.toml");
+    let mut text = "[[server]]\naddress = 'ntp.example.net'\n#".to_string();
+    text.push_str(&"x".repeat((1 << 20) - text.len()));
+    fs::write(&path, &text).unwrap();
+    assert!(load(&path, Dialect::Native).is_ok());
+    fs::write(&path, text + "x").unwrap();
+    assert_eq!(refused(&path).diagnostics[0].message, "the file is longer than 1 MiB");
+}
+
+#[test]
+fn a_byte_that_is_not_utf8_is_pointed_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("timeball.toml");
+    fs::write(&path, b"[[server]]\naddress = 'm\xfcnchen.example'\n").unwrap();
+    let text = refused(&path).to_string();
+    assert!(text.contains("timeball.toml:2:13: error: the byte 0xfc is not UTF-8"), "{text}");
+    assert!(text.contains("2 | address = 'm\u{fffd}nchen.example'"), "{text}");
+    assert!(text.contains("\n  |             ^\n"), "{text}");
+    assert!(text.contains("iconv"), "{text}");
+}
+
+#[test]
+fn every_key_reaches_its_place() {
+    let text = r#"
+        [[server]]
+        address = "2001:db8::1"
+        port = 1123
+        iburst = false
+        burst = true
+        minpoll = 3
+        maxpoll = 17
+        version = 3
+        max-delay = "250 ms"
+        family = "ipv6"
+        bind-address = "2001:db8::2"
+        bind-device = "eth0"
+        prefer = true
+        trust = true
+        require = true
+        min-samples = 4
+        max-samples = 32
+        poll-target = 12
+
+        [[pool]]
+        address = "pool.example.net"
+        count = 3
+        noselect = true
+
+        [selection]
+        minimum-sources = 1
+        minimum-samples = 4
+        maximum-distance = 0.5
+        maximum-jitter = "20 ms"
+        stratum-weight = 0
+        reselect-distance = "1 us"
+        combine-limit = 0
+
+        [clock]
+        control = false
+        step-threshold = "128 ms"
+        step-limit = "always"
+        max-slew = "5 %"
+        max-frequency = "250 ppm"
+        panic-threshold = "1 h"
+        wander = "100 ppb"
+
+        [serve]
+        allow = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]
+        deny = ["10.1.0.0/16"]
+        local-stratum = 10
+        port = 1124
+        bind-addresses = ["0.0.0.0", "2001:db8::2"]
+        [serve.rate-limit]
+        interval = "2 s"
+        burst = 16
+        leak = 0
+        kiss = 2
+
+        [network]
+        dscp = 46
+        timestamping = "hardware"
+
+        [files]
+        state-directory = "/var/lib/other"
+        pid-file = "/run/other.pid"
+
+        [control]
+        socket = false
+
+        [log]
+        level = "debug"
+    "#;
+    let loaded = parse("all.toml", text, Dialect::Native).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, vec![]);
+    insta::assert_debug_snapshot!(loaded.config);
+}
+
+#[test]
+fn sources_keep_the_order_in_which_they_are_written() {
+    let text = "[[server]]\naddress = 'a'\n[[pool]]\naddress = 'b'\nfamily = 'ipv4'\n\
+                [[server]]\naddress = 'c'\n";
+    let config = parse("order.toml", text, Dialect::Native).unwrap().config;
+    let sources = &config.engine.sources;
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(sources[1].kind, SourceKind::Pool { count: 4 });
+    assert_eq!(sources[1].family, Some(Family::Ipv4));
+    assert_eq!(config.selectable_sources(), 6);
+    assert!(!config.serves());
+}
+
+#[test]
+fn a_later_check_can_still_point_at_the_line() {
+    use timeball_config::{Diagnostic, Scope, Style};
+
+    let text = "[[server]]\naddress = 'ntp.example.net'\nbind-device = 'eth7'\n";
+    let loaded = parse("late.toml", text, Dialect::Native).unwrap();
+    let diagnostic = Diagnostic::warning("there is no interface `eth7`")
+        .at(loaded.places.value(Scope::Source(0), "bind-device"));
+    assert_eq!(
+        diagnostic.render(&loaded.document, Style::Plain),
+        "late.toml:3:15: warning: there is no interface `eth7`\n\
+         \u{20} |\n\
+         3 | bind-device = 'eth7'\n\
+         \u{20} |               ^^^^^^\n"
+    );
+    assert_eq!(loaded.places.value(Scope::Source(0), "port"), None);
+    assert_eq!(loaded.places.nearest(Scope::Source(0), &["port"]), Some(0..10));
+    assert_eq!(loaded.places.key(Scope::Source(0), "address"), Some(11..18));
+}
+
+#[test]
+fn a_server_without_sources_needs_a_local_stratum() {
+    let text = "[serve]\nallow = ['10.0.0.0/8']\n";
+    let mistakes = parse("serve.toml", text, Dialect::Native).unwrap_err();
+    assert_eq!(mistakes.diagnostics[0].message, "there is no source of time");
+    let with_stratum = format!("{text}local-stratum = 10\n");
+    assert!(parse("serve.toml", &with_stratum, Dialect::Native).is_ok());
+}
+
+#[test]
+fn warnings_do_not_refuse() {
+    for (text, place, message) in [
+        (
+            "[[server]]\naddress = 'a.example'\n[[server]]\naddress = 'b.example'\n",
+            (3, 1),
+            "two sources cannot outvote each other if they disagree",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\nminpoll = -4\n",
+            (3, 11),
+            "`minpoll = -4` asks up to 16 times per second",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\nnoselect = true\n",
+            (3, 1),
+            "every source is `noselect`: the clock will never be set",
+        ),
+        (
+            "[[pool]]\naddress = '192.0.2.1'\n",
+            (2, 11),
+            "a pool of 192.0.2.1 can only ever have this one server",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[serve]\nport = 1123\n",
+            (3, 1),
+            "nobody is served: `allow` is empty",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[serve]\nallow = ['10.0.0.0/8']\n\
+             deny = ['192.0.2.0/24']\n",
+            (5, 8),
+            "denying 192.0.2.0/24 changes nothing: it is not allowed",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[serve]\nallow = ['10.0.0.0/8', '10.0.0.0/8']\n",
+            (4, 9),
+            "10.0.0.0/8 is listed twice",
+        ),
+    ] {
+        let loaded = parse("t", text, Dialect::Native).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.warnings.len(), 1, "{text}: {:?}", loaded.warnings);
+        let warning = &loaded.warnings[0];
+        assert_eq!((warning.severity, warning.message.as_str()), (Severity::Warning, message));
+        let span = warning.span.clone().unwrap();
+        assert_eq!(loaded.document.line_and_column(span.start), place, "{text}");
+    }
+}

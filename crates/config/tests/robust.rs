@@ -1,0 +1,92 @@
+//! No text makes the reader panic, and every complaint can be shown.
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use timeball_config::{Dialect, Style, parse};
+
+const EXAMPLE: &str = include_str!("../../../packaging/timeball.toml");
+
+fn read_and_render(text: &str) {
+    let (document, diagnostics) = match parse("t.toml", text, Dialect::Native) {
+        Ok(loaded) => (loaded.document, loaded.warnings),
+        Err(mistakes) => (mistakes.document, mistakes.diagnostics),
+    };
+    for diagnostic in diagnostics {
+        for style in [Style::Plain, Style::Coloured] {
+            let shown = diagnostic.render(&document, style);
+            assert!(shown.contains("error") || shown.contains("warning"), "{shown}");
+        }
+        let plain = diagnostic.render(&document, Style::Plain);
+        let control = plain.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(control, None, "{plain:?}");
+    }
+}
+
+/// All lines of the example in use, and all malformed files: what mutations start from.
+static SEEDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut seeds = vec![EXAMPLE.replace("\n#", "\n")];
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed");
+    let mut paths: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            seeds.push(fs::read_to_string(path).unwrap());
+        }
+    }
+    seeds
+});
+
+/// Replaces, removes or doubles a piece of the text.
+fn mutated(text: &str, at: usize, length: usize, with: &str, doubled: bool) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    let start = at % (characters.len() + 1);
+    let end = (start + length).min(characters.len());
+    let mut result: String = characters[..start].iter().collect();
+    if doubled {
+        result.extend(&characters[start..end]);
+    }
+    result.push_str(with);
+    result.extend(&characters[if doubled { start } else { end }..]);
+    result
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn arbitrary_text(text in "\\PC{0,200}") {
+        read_and_render(&text);
+    }
+
+    #[test]
+    fn arbitrary_pieces_of_toml(pieces in prop::collection::vec(prop_oneof![
+        Just("["), Just("]"), Just("[["), Just("]]"), Just("{"), Just("}"), Just("="), Just("\n"),
+        Just("\r\n"), Just("\t"), Just("\""), Just("'"), Just("\"\"\""), Just("#"), Just("."),
+        Just(","), Just("\\u001b"), Just("\u{202e}"), Just("\0"), Just("server"), Just("pool"),
+        Just("serve"), Just("rate-limit"), Just("clock"), Just("address"), Just("minpoll"),
+        Just("allow"), Just("socket"), Just("false"), Just("true"), Just("1e400"), Just("-1"),
+        Just("0x"), Just("nan"), Just("\"10 ms\""), Just("\"10.0.0.0/8\""), Just("ü"),
+        Just("2024-02-29"), Just("driftfile /var"), Just(" "),
+    ], 0..60)) {
+        read_and_render(&pieces.concat());
+    }
+
+    #[test]
+    fn mutated_files(
+        seed in 0usize..1000,
+        changes in prop::collection::vec(
+            (any::<usize>(), 0usize..40, "[\\PC\n\t\"'=\\[\\]#.]{0,4}", any::<bool>()),
+            1..6,
+        ),
+    ) {
+        let mut text = SEEDS[seed % SEEDS.len()].clone();
+        for (at, length, with, doubled) in changes {
+            text = mutated(&text, at, length, &with, doubled);
+        }
+        read_and_render(&text);
+    }
+}
