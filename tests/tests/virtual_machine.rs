@@ -35,10 +35,10 @@ fn a_clock_an_hour_wrong_is_stepped_and_then_stays_right() {
     if !need::met(&[&LABORATORY[..], &GUEST].concat()) {
         return;
     }
+    let machine = Machine::new();
     let laboratory = Laboratory::new();
     let host = laboratory.host("outside");
     let _servers = servers(&host, Truth::Honest);
-    let machine = Machine::new();
     let mut guest = machine.boot(&host, -3600);
     let wrong = guest.clock_error(SERVER);
     assert!((wrong - 3600.0).abs() < 60.0, "the guest starts off by {wrong} s");
@@ -72,9 +72,9 @@ fn a_reboot_starts_from_the_drift_file() {
     if !need::met(&[&LABORATORY[..], &GUEST].concat()) {
         return;
     }
+    let machine = Machine::new();
     let laboratory = Laboratory::new();
     let host = laboratory.host("outside");
-    let machine = Machine::new();
     {
         let _servers = servers(&host, Truth::Drifting(DRIFT));
         let mut guest = machine.boot(&host, 0);
@@ -109,10 +109,10 @@ fn killed_in_mid_slew_it_leaves_the_frequency_within_the_bound() {
     if !need::met(&[&LABORATORY[..], &GUEST].concat()) {
         return;
     }
+    let machine = Machine::new();
     let laboratory = Laboratory::new();
     let host = laboratory.host("outside");
     let _servers = servers(&host, Truth::Honest);
-    let machine = Machine::new();
     // Three seconds at a thousandth take most of an hour.
     let mut guest = machine.boot(&host, 3);
     guest.start_timeball(&configuration("step-threshold = \"10 s\""));
@@ -142,10 +142,10 @@ fn a_foreign_step_is_noticed_and_repaired_without_losing_sources() {
     if !need::met(&[&LABORATORY[..], &GUEST].concat()) {
         return;
     }
+    let machine = Machine::new();
     let laboratory = Laboratory::new();
     let host = laboratory.host("outside");
     let _servers = servers(&host, Truth::Honest);
-    let machine = Machine::new();
     let mut guest = machine.boot(&host, 0);
     guest.start_timeball(&configuration("step-threshold = \"0.1 s\"\nstep-limit = 1000"));
     let reaches_all = |status: &Status| {

@@ -47,3 +47,32 @@ impl KernelClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: &str = "\
+    mode:         0
+-o  offset:       0 us
+-f  freq.adjust:  -655360 (65536 = 1ppm)
+    maxerror:     16000000
+    esterror:     250000
+    status:       64 (UNSYNC)
+-p  timeconstant: 2
+    precision:    1 us
+    tolerance:    32768000
+-t  tick:         10009 us
+    time.tv_sec:  1795315263
+    time.tv_usec: 781903
+    return value: 5 (clock not synchronized)";
+
+    #[test]
+    fn the_listing_is_read_in_seconds_and_ppm() {
+        let clock = KernelClock::read(FRESH);
+        assert!(!clock.synchronised);
+        assert!((clock.frequency_ppm - 890.0).abs() < 1e-6, "{clock:?}");
+        assert_eq!((clock.maximum_error, clock.estimated_error), (16.0, 0.25));
+        assert!(KernelClock::read(&FRESH.replace("64 (UNSYNC)", "1 (PLL)")).synchronised);
+    }
+}
