@@ -96,14 +96,19 @@ impl Line {
         self.slope
     }
 
+    /// Variance of the value at `t` (s²), from noise and from an oscillator with this wander.
+    pub(super) fn variance(&self, t: f64, wander: f64) -> f64 {
+        self.noise_variance(t) + wander * self.wander_gain(t)
+    }
+
     /// Variance of the value at `t` (s²) that the measurements' noise makes.
     pub(super) fn noise_variance(&self, t: f64) -> f64 {
         self.value_variance + self.slope_variance * (t - self.centre).powi(2)
     }
 
-    /// Variance of the slope that noise makes.
-    pub(super) fn slope_noise_variance(&self) -> f64 {
-        self.slope_variance
+    /// Variance of the true frequency at `t` about the slope, from noise and wander.
+    pub(super) fn slope_variance(&self, t: f64, wander: f64) -> f64 {
+        self.slope_variance + wander * (self.slope_gain + t.abs())
     }
 
     /// Variance of the value at `t` per unit of wander (s³).
@@ -114,10 +119,5 @@ impl Line {
         let gain =
             self.value_gain + 2.0 * t * mixed + t.powi(2) * self.slope_gain + t.powi(3) / 3.0;
         gain.max(0.0)
-    }
-
-    /// Variance of the true frequency at `t` about the slope, per unit of wander (s).
-    pub(super) fn slope_wander_gain(&self, t: f64) -> f64 {
-        self.slope_gain + t.abs()
     }
 }

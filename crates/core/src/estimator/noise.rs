@@ -1,112 +1,130 @@
 //! How far is a single measurement off?
 //!
 //! Queues make packets late, never early. A round trip that took `excess` longer than the fastest
-//! one may have lost that time in either direction, so its offset is wrong by at most `excess / 2`;
+//! may have lost that time in either direction, so its offset is wrong by at most `excess / 2`;
 //! evenly spread over that interval it has the variance `excess² / 12`. To this comes a base that
 //! every measurement shares: timestamps, the server's own jitter, noise that leaves no trace in the
 //! delay. The base is read off triples of successive measurements, each of which says how far the
 //! middle one lies from the line between its neighbours: over so short a time the oscillator's
 //! wander hardly counts, so that noise and wander are not mistaken for each other.
 
-const KK: f64 = 2.0;
 use super::window::Point;
 
 /// Variance (s²) that nothing measured in nanoseconds can go below.
 const SMALLEST: f64 = 1e-18;
+/// A measurement that waited this many times longer than usual waited in a single long queue rather
+/// than in many short ones. All of its excess is on one way then, and it soon counts for nothing.
+const LONG_QUEUE: f64 = 4.0;
+/// Even the fastest of `n` measurements waited: for about the usual time, times this, over √n.
+const FLOOR_SHARE: f64 = 0.5;
 /// No single triple counts for more than this many times what is expected of it.
 const TRIPLE_LIMIT: f64 = 16.0;
+/// The first measurement's standard deviation as a share of its delay: most of the delay could have
+/// been spent in a queue.
+const UNKNOWN_SHARE: f64 = 0.25;
+/// By how much that becomes less with each further measurement of a similar delay.
+const UNKNOWN_FADING: f64 = 3.0;
+/// Triples that the base is worth that was found before the phase was forgotten.
+const KNOWN_TRIPLES: f64 = 4.0;
 /// Steps of bisection: enough for a thousandth over thirty decades.
 const BISECTIONS: usize = 16;
 
-/// What is believed of the base before there are triples enough to measure it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Known {
-    /// Nothing but the delay.
-    Nothing,
-    /// The variance (s²) found before the phase was forgotten.
-    Base(f64),
-}
-
-/// The variance that all measurements have in common.
+/// What makes the variance of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noise {
+    /// The variance that all measurements share (s²).
     base: f64,
+    /// Median of the time spent in queues (s).
+    typical_excess: f64,
+    /// Time that even the fastest measurement is expected to have waited (s).
+    floor_margin: f64,
 }
 
 impl Noise {
-    /// Learns the base from `points`, oldest first.
-    pub(super) fn learn(points: &[Point], known: Known) -> Self {
-        let (prior, confidence) = prior(points, known);
-        let triples = points.len().saturating_sub(2);
-        let expected = triples as f64 + confidence;
-        // What the triples show, relative to what they would show with this base: falls with it.
-        let misfit = |base: f64| {
-            let shown: f64 = points.windows(3).map(|triple| misfit(triple, base)).sum();
-            shown + confidence * prior / base
-        };
-        let largest =
-            points.windows(3).map(|triple| departure(triple).0.powi(2)).fold(0.0, f64::max);
+    /// Learns from `points`, oldest first and not empty, of which `typical_excess` is the median
+    /// excess. `known` is the base found before the phase was forgotten, if there was a before.
+    pub(super) fn learn(points: &[Point], typical_excess: f64, known: Option<f64>) -> Self {
+        let count = points.len() as f64;
+        let floor_margin = FLOOR_SHARE * typical_excess / count.sqrt();
+        let mut noise = Self { base: SMALLEST, typical_excess, floor_margin };
+        let (prior, worth) = known.map_or_else(
+            || {
+                let delay = points.iter().map(|p| p.delay).fold(f64::INFINITY, f64::min);
+                let sd = UNKNOWN_SHARE * delay / UNKNOWN_FADING.powf(count - 1.0);
+                (sd.powi(2) + SMALLEST, 1.0)
+            },
+            |base| (base, KNOWN_TRIPLES),
+        );
+        let triples = || points.windows(3).filter_map(|triple| noise.triple(triple));
+        let expected = triples().count() as f64 + worth;
+        let largest = triples().map(|triple| triple.departure).fold(0.0, f64::max);
         let (mut low, mut high) = (SMALLEST.ln(), (SMALLEST + largest + 2.0 * prior).ln());
         for _ in 0..BISECTIONS {
             let middle = 0.5 * (low + high);
-            if misfit(middle.exp()) > expected {
+            let base = middle.exp();
+            // Falls as the base grows, and is as expected when the base is right.
+            let shown = triples().map(|t| t.misfit(base)).sum::<f64>() + worth * prior / base;
+            if shown > expected {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        Self { base: high.exp() }
+        noise.base = high.exp();
+        noise
     }
 
-    /// The shared variance (s²).
+    /// The variance that all measurements share (s²).
     pub(super) fn base(&self) -> f64 {
         self.base
     }
 
+    /// Median of the time spent in queues (s).
+    pub(super) fn typical_excess(&self) -> f64 {
+        self.typical_excess
+    }
+
     /// Variance (s²) of a measurement's offset.
     pub(super) fn variance(&self, point: &Point) -> f64 {
-        self.base + visible_variance(point)
+        self.base + self.visible(point)
+    }
+
+    /// The part of the variance (s²) that the measurement itself tells: time in queues, and timestamps
+    /// anywhere within their error.
+    fn visible(&self, point: &Point) -> f64 {
+        let excess = point.excess + self.floor_margin;
+        let long = LONG_QUEUE * self.typical_excess;
+        let discount = if long > 0.0 { 1.0 + (excess / long).powi(2) } else { 1.0 };
+        excess.powi(2) / 12.0 * discount + point.dispersion.powi(2) / 3.0
+    }
+
+    fn triple(&self, points: &[Point]) -> Option<Triple> {
+        let [first, middle, last] = points else { return None };
+        let earlier = (last.t - middle.t) / (last.t - first.t);
+        let later = 1.0 - earlier;
+        Some(Triple {
+            departure: (middle.y - earlier * first.y - later * last.y).powi(2),
+            visible: self.visible(middle)
+                + earlier.powi(2) * self.visible(first)
+                + later.powi(2) * self.visible(last),
+            bases: 1.0 + earlier.powi(2) + later.powi(2),
+        })
     }
 }
 
-/// The part of a measurement's variance (s²) that the measurement itself tells: time in queues, and
-/// timestamps anywhere within their error.
-fn visible_variance(point: &Point) -> f64 {
-    point.excess().powi(2) / 12.0 * (1.0 + (point.excess() / (KK * point.typical + 1e-9)).powi(2)) + point.dispersion.powi(2) / 3.0
+/// Three successive measurements.
+struct Triple {
+    /// Square of the middle one's distance from the line between the others (s²).
+    departure: f64,
+    /// The part of its variance that the measurements tell (s²).
+    visible: f64,
+    /// How many times the base comes on top.
+    bases: f64,
 }
 
-/// The expected base and how many triples that expectation is worth.
-fn prior(points: &[Point], known: Known) -> (f64, f64) {
-    match known {
-        Known::Base(base) => (base, 4.0),
-        Known::Nothing => {
-            // A single measurement may have spent most of its delay in queues. Each further one
-            // with a similar delay makes that less likely.
-            let floor = points.iter().map(|point| point.floor).fold(f64::INFINITY, f64::min);
-            let fading = 3f64.powi(points.len().saturating_sub(1).min(30) as i32);
-            let sd = if floor.is_finite() { floor / 4.0 / fading } else { 0.0 };
-            (sd * sd + SMALLEST, 1.0)
-        }
+impl Triple {
+    /// The departure in units of its variance.
+    fn misfit(&self, base: f64) -> f64 {
+        (self.departure / (self.visible + self.bases * base)).min(TRIPLE_LIMIT)
     }
-}
-
-/// How far the middle of three points lies from the line between the others (s), and the weights
-/// (earlier, later) with which those make that line.
-fn departure(triple: &[Point]) -> (f64, f64, f64) {
-    let [first, middle, last] = triple else { return (0.0, 0.5, 0.5) };
-    let span = last.t - first.t;
-    let earlier = if span > 0.0 { (last.t - middle.t) / span } else { 0.5 };
-    let later = 1.0 - earlier;
-    (middle.y - earlier * first.y - later * last.y, earlier, later)
-}
-
-/// The square of a triple's departure in units of its variance.
-fn misfit(triple: &[Point], base: f64) -> f64 {
-    let (departure, earlier, later) = departure(triple);
-    let [first, middle, last] = triple else { return 0.0 };
-    let variance = base
-        + visible_variance(middle)
-        + earlier.powi(2) * (base + visible_variance(first))
-        + later.powi(2) * (base + visible_variance(last));
-    (departure.powi(2) / variance).min(TRIPLE_LIMIT)
 }

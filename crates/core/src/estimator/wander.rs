@@ -15,6 +15,8 @@ const MEMORY: f64 = 0.98;
 /// Degrees of freedom of the Student distribution that surprises are held against: a single wild
 /// one must not teach much.
 const FREEDOM: f64 = 4.0;
+/// The squared scale at which that distribution comes closest to a normal one of unit variance.
+const SCALE: f64 = 0.7;
 
 /// The belief about the walk, as weights of a few hypotheses.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,7 @@ impl Wander {
     /// measurements alone explain, `gain` what one unit of wander would add (s³).
     pub(super) fn learn(&mut self, error: f64, noise: f64, gain: f64) {
         for (index, log_likelihood) in self.log_likelihood.iter_mut().enumerate() {
-            let variance = noise + hypothesis(index) * gain;
+            let variance = SCALE * (noise + hypothesis(index) * gain);
             let tail = (1.0 + error * error / (variance * FREEDOM)).ln();
             *log_likelihood =
                 MEMORY * *log_likelihood - 0.5 * (FREEDOM + 1.0) * tail - 0.5 * variance.ln();

@@ -21,9 +21,12 @@ pub(super) struct Point {
     pub(super) root_delay: f64,
     /// Dispersion to the reference clock (s), that of the measurement included.
     pub(super) root_dispersion: f64,
-    /// Smallest delay (s) of the route that this measurement took.
-    pub(super) floor: f64,
-    pub(super) typical: f64,
+    /// By how much it missed the prediction (s).
+    pub(super) error: f64,
+    /// Which route it took; see [`route`](super::route).
+    pub(super) route: u64,
+    /// Time that it spent in queues (s): delay above the smallest that the route allows.
+    pub(super) excess: f64,
     /// Time since the newest measurement (s), never positive.
     pub(super) t: f64,
     /// Offset relative to the newest measurement's (s).
@@ -44,22 +47,13 @@ impl Point {
             dispersion,
             root_delay: limited(measurement.root_delay) + delay,
             root_dispersion: limited(measurement.root_dispersion) + dispersion,
-            floor: delay,
-            typical: 0.0,
+            error: 0.0,
+            route: 0,
+            excess: 0.0,
             t: 0.0,
             y: 0.0,
             variance: 0.0,
         }
-    }
-
-    /// Delay above the smallest that the route allows (s): time spent in queues.
-    pub(super) fn excess(&self) -> f64 {
-        self.delay - self.floor
-    }
-
-    /// Half-width of the interval that contained θ when this was measured (s).
-    pub(super) fn root_distance(&self) -> f64 {
-        self.root_delay / 2.0 + self.root_dispersion
     }
 }
 
@@ -72,11 +66,13 @@ fn limited(seconds: f64) -> f64 {
 pub(super) struct Window {
     points: Vec<Point>,
     limit: usize,
+    /// Room to sort in.
+    scratch: Vec<f64>,
 }
 
 impl Window {
     pub(super) fn new(limit: usize) -> Self {
-        Self { points: Vec::with_capacity(limit), limit }
+        Self { points: Vec::with_capacity(limit), limit, scratch: Vec::with_capacity(limit) }
     }
 
     /// Adds a point, which must be newer than all others, and drops the oldest if there is no room.
@@ -116,4 +112,27 @@ impl Window {
     pub(super) fn len(&self) -> usize {
         self.points.len()
     }
+
+    /// Longest time between two successive measurements (s).
+    pub(super) fn longest_gap(&self) -> f64 {
+        let times = self.points.iter().map(|point| point.t);
+        times.clone().skip(1).zip(times).map(|(later, earlier)| later - earlier).fold(0.0, f64::max)
+    }
+
+    /// Median of the time that the measurements spent in queues (s).
+    pub(super) fn typical_excess(&mut self) -> f64 {
+        self.scratch.clear();
+        self.scratch.extend(self.points.iter().map(|point| point.excess));
+        median(&mut self.scratch)
+    }
+}
+
+/// The upper median, zero of nothing. Reorders the values.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let middle = values.len() / 2;
+    let (_, median, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    *median
 }

@@ -10,6 +10,7 @@ struct Record {
     covered: usize,
     within_three_sd: usize,
     squares: f64,
+    z: f64,
     measured_squares: f64,
     samples: usize,
     distance: f64,
@@ -23,6 +24,7 @@ impl Record {
         self.covered += usize::from(error.abs() <= estimate.root_distance());
         self.within_three_sd += usize::from(error.abs() <= 3.0 * estimate.offset_sd);
         self.squares += error * error;
+        self.z += (error / estimate.offset_sd).powi(2);
         self.samples += estimate.samples;
         self.distance += estimate.root_distance();
         self.sd += estimate.offset_sd;
@@ -46,7 +48,9 @@ fn run(world: &mut World, duration: f64, poll: f64, mut event: impl FnMut(&mut W
         }
         let wait = poll * world.uniform();
         world.advance(wait);
-        if world.elapsed > duration / 10.0 && let Some(estimate) = estimator.estimate(world.now()) {
+        if world.elapsed > duration / 10.0
+            && let Some(estimate) = estimator.estimate(world.now())
+        {
             record.note(&estimate, world);
         }
         world.advance(poll - wait);
@@ -113,6 +117,8 @@ fn experiment() {
             total.covered += r.covered;
             total.within_three_sd += r.within_three_sd;
             total.squares += r.squares;
+            total.z += r.z;
+            total.z += r.z;
             total.samples += r.samples;
             total.distance += r.distance;
             total.sd += r.sd;
@@ -120,13 +126,14 @@ fn experiment() {
         }
         let n = total.moments as f64;
         println!(
-            "{name:12} rms {:.3e} raw {:.3e} sd {:.3e} dist {:.3e} covered {:.4} 3sd {:.4} samples {:.1}",
+            "{name:12} rms {:.3e} raw {:.3e} sd {:.3e} dist {:.3e} covered {:.4} 3sd {:.4} z {:.2} samples {:.1}",
             total.rms(),
             (total.measured_squares / n).sqrt(),
             total.sd / n,
             total.distance / n,
             total.covered as f64 / n,
             total.within_three_sd as f64 / n,
+            (total.z / n).sqrt(),
             total.samples as f64 / n
         );
     }

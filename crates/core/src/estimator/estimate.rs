@@ -1,0 +1,97 @@
+//! What goes in besides measurements, and what comes out.
+
+use timeball_wire::{Oscillator, Span};
+
+/// How many measurements an estimator may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Never fewer than this, however badly they fit a line.
+    pub min_samples: usize,
+    /// Never more than this.
+    pub max_samples: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { min_samples: 6, max_samples: 64 }
+    }
+}
+
+/// A belief about the oscillator's frequency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frequency {
+    /// Seconds of true time gained per second of the oscillator (s/s).
+    pub value: f64,
+    /// One standard deviation (s/s).
+    pub sd: f64,
+}
+
+/// What a source says of the oscillator, predicted to one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The moment.
+    pub at: Oscillator,
+    /// True time minus oscillator.
+    pub offset: Span,
+    /// One standard deviation of the offset (s), path asymmetry not included.
+    pub offset_sd: f64,
+    /// How fast the offset changes.
+    pub frequency: Frequency,
+    /// Standard deviation of single measurements about the estimate (s).
+    pub jitter: f64,
+    /// Smallest round-trip delay to the source in use (s).
+    pub delay: f64,
+    /// Round-trip delay to the reference clock (s).
+    pub root_delay: f64,
+    /// Dispersion to the reference clock (s): the server's, the measurement's, and what
+    /// may have grown since.
+    pub root_dispersion: f64,
+    /// Measurements in use.
+    pub samples: usize,
+    /// Age of the newest measurement.
+    pub age: Span,
+}
+
+impl Estimate {
+    /// Half-width (s) of the interval that contains true time if the source is right (RFC 5905
+    /// §11.2).
+    pub fn root_distance(&self) -> f64 {
+        self.root_delay / 2.0 + self.root_dispersion
+    }
+}
+
+/// How a new measurement met the prediction of those before it; the association adapts its poll
+/// interval by it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Surprise {
+    /// Measured minus predicted offset (s).
+    pub error: f64,
+    /// What one would expect of it (s): measurement and prediction uncertainty together.
+    pub expected: f64,
+    /// Measurements in use after the update.
+    pub samples: usize,
+    /// The source's clock was found to have been stepped by this much (s); what was measured before
+    /// is forgotten.
+    pub stepped: Option<f64>,
+}
+
+/// What an estimator has learnt, for whoever wants to know more than the estimate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Statistics {
+    /// Measurements held.
+    pub held: usize,
+    /// Measurements in use.
+    pub used: usize,
+    /// Time between the oldest and the newest measurement in use (s).
+    pub span: f64,
+    /// Smallest round-trip delay of the present route (s).
+    pub delay_floor: f64,
+    /// Median of the time that measurements spent in queues (s).
+    pub typical_excess: f64,
+    /// Standard deviation of a measurement that spent no time in queues (s).
+    pub noise: f64,
+    /// Standard deviation of the measurements in use about the line (s).
+    pub residual_sd: f64,
+    /// Standard deviation that the oscillator's frequency gains in a second (s/s), as learnt.
+    pub wander: f64,
+}

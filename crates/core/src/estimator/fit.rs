@@ -1,0 +1,52 @@
+//! How many of the newest measurements should the line go through?
+
+use super::Frequency;
+use super::line::Line;
+use super::window::Window;
+
+/// What the measurements in use say together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    pub(super) line: Line,
+    /// Measurements in use.
+    pub(super) samples: usize,
+    /// Variance of the measurements in use about the line (s²).
+    pub(super) residual_variance: f64,
+}
+
+impl Fit {
+    /// The line over that many of the newest measurements, at least `fewest`, which predicts the next
+    /// one best: over few of them noise makes it uncertain, over many the wander of the oscillator.
+    /// `None` without measurements.
+    pub(super) fn best(
+        window: &Window,
+        fewest: usize,
+        prior: Frequency,
+        wander: f64,
+    ) -> Option<Self> {
+        let horizon = match window.latest(2) {
+            [previous, _] => -previous.t,
+            _ => 0.0,
+        };
+        let (line, samples) = lengths(fewest, window.len())
+            .map(|samples| (Line::fit(window.latest(samples), prior), samples))
+            .min_by(|(a, _), (b, _)| {
+                a.variance(horizon, wander).total_cmp(&b.variance(horizon, wander))
+            })?;
+        let used = window.latest(samples);
+        let squares: f64 = used.iter().map(|point| (point.y - line.at(point.t)).powi(2)).sum();
+        let residual_variance = match samples {
+            // Two points are on any line.
+            ..3 => window.newest()?.variance,
+            _ => squares / (samples - 2) as f64,
+        };
+        Some(Self { line, samples, residual_variance })
+    }
+}
+
+/// Lengths to try, each an eighth longer than the one before, up to all that are held.
+fn lengths(fewest: usize, held: usize) -> impl Iterator<Item = usize> {
+    let longer =
+        move |length: &usize| (*length < held).then(|| (length + length / 8 + 1).min(held));
+    std::iter::successors((held > 0).then(|| fewest.clamp(1, held)), longer)
+}
