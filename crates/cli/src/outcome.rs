@@ -3,7 +3,7 @@
 //! | status | meaning |
 //! |---|---|
 //! | 0 | fine |
-//! | 1 | the answer is no: not synchronised, no answer from the host |
+//! | 1 | the answer is no: not synchronised, no answer from the host, the daemon refuses |
 //! | 2 | a mistake on the command line or in the configuration |
 //! | 3 | the daemon cannot be reached, or the system refused something |
 
@@ -42,6 +42,8 @@ impl From<bool> for Outcome {
 pub(crate) enum Failure {
     /// The configuration is wrong; the text is its diagnostics, which need no introduction.
     Configuration(String),
+    /// The daemon says no.
+    Refused(String),
     /// The daemon cannot be reached, or the system refused something.
     System(String),
 }
@@ -54,7 +56,7 @@ impl Failure {
     pub(crate) fn print(&self) {
         match self {
             Self::Configuration(diagnostics) => anstream::eprintln!("{}", diagnostics.trim_end()),
-            Self::System(message) => {
+            Self::Refused(message) | Self::System(message) => {
                 let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
                 anstream::eprintln!("{red}error:{red:#} {message}");
             }
@@ -63,6 +65,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Refused(_) => 1,
             Self::Configuration(_) => 2,
             Self::System(_) => 3,
         })

@@ -35,7 +35,7 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
 fn ask(daemon: &DaemonSocket, request: Request) -> Result<Answer, Failure> {
     match control::ask(&daemon.path, request)? {
         Response::Ok(answer) => Ok(answer),
-        Response::Error(reason) => Err(Failure::System(reason)),
+        Response::Error(reason) => Err(Failure::Refused(reason)),
     }
 }
 

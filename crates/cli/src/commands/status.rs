@@ -2,6 +2,7 @@
 
 use clap::Args;
 use timeball_core::report::{Report, Tracking};
+use timeball_core::server::Counters;
 use timeball_daemon::control::Request;
 
 use super::ask_for_report;
@@ -33,7 +34,12 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<Outcome, Failure> {
 /// The whole screen.
 fn screen(report: &Report) -> String {
     let tracking = &report.tracking;
-    format!("{}\n\n{}\n{}", headline(tracking), facts(tracking).render("  "), sources(report))
+    let mut facts = facts(tracking);
+    if let Some(counters) = &report.server {
+        facts.row([Cell::styled(FAINT, "Clients"), clients(counters).into()]);
+    }
+    let (headline, facts) = (headline(tracking), facts.render("  "));
+    format!("{headline}\n\n{facts}\n{}", sources(report))
 }
 
 /// Synchronised or not, and why.
@@ -97,7 +103,7 @@ fn clock(tracking: &Tracking) -> String {
     } else {
         "watched, not corrected".to_owned()
     }];
-    if tracking.remaining_correction != 0.0 {
+    if tracking.clock_control && tracking.remaining_correction != 0.0 {
         parts.push(format!("{} still to go", units::offset(tracking.remaining_correction)));
     }
     for (count, what) in [
@@ -112,6 +118,13 @@ fn clock(tracking: &Tracking) -> String {
         }
     }
     parts.join(", ")
+}
+
+/// What became of the requests of clients.
+fn clients(counters: &Counters) -> String {
+    let Counters { answered, kissed, .. } = counters;
+    let refused = counters.received().saturating_sub(answered.saturating_add(*kissed));
+    format!("{answered} requests answered, {kissed} slowed down, {refused} refused")
 }
 
 /// One line per source.

@@ -70,7 +70,7 @@ fn look(arguments: &WaitArguments) -> Result<Look, Failure> {
     match control::ask(&arguments.daemon.path, Request::Status) {
         Ok(Response::Ok(Answer::Report(report))) => Ok(judge(&report.tracking, arguments.limits)),
         Ok(Response::Ok(_)) => Err(unexpected_answer()),
-        Ok(Response::Error(reason)) => Err(Failure::System(reason)),
+        Ok(Response::Error(reason)) => Err(Failure::Refused(reason)),
         // The daemon may be about to start, or to start again.
         Err(
             error @ (ClientError::NoSocket { .. }

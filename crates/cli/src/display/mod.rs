@@ -1,5 +1,7 @@
 //! What people read: units, tables, colours. The commands decide what is shown, this decides how.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod output;
 pub(crate) mod source;
 pub(crate) mod style;

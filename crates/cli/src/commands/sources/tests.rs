@@ -1,1 +1,26 @@
+use super::*;
+use crate::display::fixtures::{plain, synchronised};
 
+#[test]
+fn a_source_of_every_kind() {
+    insta::assert_snapshot!(plain(&overview(&synchronised())));
+}
+
+#[test]
+fn every_source_explained() {
+    insta::assert_snapshot!(plain(&explanations(&synchronised())));
+}
+
+#[test]
+fn no_sources_at_all() {
+    assert_eq!(overview(&Report::default()), "No sources are configured.\n");
+}
+
+#[test]
+fn options_are_named() {
+    let mut report = synchronised().sources.remove(2);
+    assert_eq!(options(&report).as_deref(), Some("from a pool"));
+    report.options.prefer = true;
+    report.options.require = true;
+    assert_eq!(options(&report).as_deref(), Some("from a pool, prefer, require"));
+}
