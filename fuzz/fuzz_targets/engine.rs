@@ -26,7 +26,11 @@ enum Act<'a> {
     /// Any datagram for the last request.
     Datagram(&'a [u8]),
     /// A datagram with the right origin, as from a server that saw the request.
-    Answer { head: [u8; 24], receive: i32, transmit: i32 },
+    Answer {
+        head: [u8; 24],
+        receive: i32,
+        transmit: i32,
+    },
     /// The network refuses.
     Refuse,
     Step,
@@ -53,8 +57,7 @@ impl World {
                 Output::Clock(command) => {
                     let (before, result) = (self.now, Ok(()));
                     self.obey(command);
-                    self.engine
-                        .handle(self.now, Input::ClockAdjusted { command, before, result });
+                    self.engine.handle(self.now, Input::ClockAdjusted { command, before, result });
                 }
                 _ => {}
             }
@@ -140,8 +143,10 @@ fn finite(value: Option<f64>) -> bool {
 fuzz_target!(|acts: Vec<Act<'_>>| {
     let mut pool = SourceSettings::server("pool.example");
     pool.kind = SourceKind::Pool { count: 2 };
-    let settings =
-        Settings { sources: vec![SourceSettings::server("192.0.2.9"), pool], ..Settings::default() };
+    let settings = Settings {
+        sources: vec![SourceSettings::server("192.0.2.9"), pool],
+        ..Settings::default()
+    };
     let now = Now {
         monotonic: Instant::from_nanos(1_000_000_000),
         system: Timestamp::from_nanos(1_700_000_000_000_000_000),

@@ -28,9 +28,11 @@ fn unfold(timestamp: NtpTimestamp, pivot: Timestamp) {
     let moment = timestamp.unfold(pivot);
     assert!((moment - pivot).abs() <= Span::from_secs(1 << 31));
     let is_saturated = [i64::MIN, i64::MAX].contains(&moment.nanos());
-    assert!(is_saturated || NtpTimestamp::from(moment).unfold(pivot) == moment || {
-        // Half an era from the pivot, rounding may carry a moment to the other side.
-        (moment - pivot).abs() >= Span::from_secs(1 << 31) - Span::from_nanos(1)
-    });
+    assert!(
+        is_saturated || NtpTimestamp::from(moment).unfold(pivot) == moment || {
+            // Half an era from the pivot, rounding may carry a moment to the other side.
+            (moment - pivot).abs() >= Span::from_secs(1 << 31) - Span::from_nanos(1)
+        }
+    );
     assert_eq!(moment.to_string().parse(), Ok(moment));
 }
