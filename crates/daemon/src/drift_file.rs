@@ -9,8 +9,9 @@
 //!
 //! It is replaced as a whole, so that a crash leaves the old one or the new one.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -69,6 +70,21 @@ impl DriftFile {
         &self.path
     }
 
+    /// Makes the directory if it is missing. A daemon without one forgets its oscillator at its end,
+    /// and works nevertheless: failure is a warning.
+    pub(crate) fn make_directory(&self) {
+        let Some(directory) = self.path.parent().filter(|directory| !directory.exists()) else {
+            return;
+        };
+        if let Err(error) = DirBuilder::new().recursive(true).mode(0o750).create(directory) {
+            tracing::warn!(
+                "cannot make the state directory {}: {error}; the oscillator's frequency will not \
+                 be remembered",
+                directory.display()
+            );
+        }
+    }
+
     /// What it says; `None` while there is no such file.
     ///
     /// # Errors
@@ -104,15 +120,15 @@ impl DriftFile {
 
 fn parse(text: &str) -> Result<Drift, DriftError> {
     let Content { frequency_ppm, uncertainty_ppm } = toml::from_str(text)?;
-    // Written so that not-a-number fails.
-    if !(frequency_ppm.abs() <= LARGEST_PPM) {
+    // Not-a-number is in no range.
+    if !(-LARGEST_PPM..=LARGEST_PPM).contains(&frequency_ppm) {
         return Err(DriftError::Impossible {
             name: "frequency-ppm",
             value: frequency_ppm,
             expected: "a number from -100000 to 100000 is expected",
         });
     }
-    if !(uncertainty_ppm > 0.0 && uncertainty_ppm <= LARGEST_PPM) {
+    if !(f64::MIN_POSITIVE..=LARGEST_PPM).contains(&uncertainty_ppm) {
         return Err(DriftError::Impossible {
             name: "uncertainty-ppm",
             value: uncertainty_ppm,
@@ -185,6 +201,19 @@ mod tests {
         assert!(matches!(file.load(), Err(DriftError::Io(_))));
         fs::write(file.path(), "#".repeat(5000)).unwrap();
         assert!(file.load().unwrap_err().to_string().contains("too long"));
+    }
+
+    #[test]
+    fn the_directory_is_made_for_its_owner_and_group() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("lib/timeball");
+        let file = DriftFile::in_directory(&state);
+        file.make_directory();
+        assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777 & !0o750, 0);
+        file.save(Drift { frequency: 0.0, uncertainty: 1e-6 }, NOW).unwrap();
+        file.make_directory();
+        assert!(file.load().unwrap().is_some(), "one that exists is left alone");
     }
 
     #[test]

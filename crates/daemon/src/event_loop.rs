@@ -212,6 +212,7 @@ impl EventLoop {
         }
         if config.files.state_directory != self.config.files.state_directory {
             self.drift_file = DriftFile::in_directory(&config.files.state_directory);
+            self.drift_file.make_directory();
         }
         let settings = config.engine.clone();
         let socket_moved = config.control != self.config.control;
@@ -227,16 +228,22 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Listens where the configuration says. Who is connected stays so.
+    /// Listens where the configuration says. Who is connected stays so, and a path that does not
+    /// work leaves the socket where it was.
     fn open_control(&mut self) {
-        let before = self.control.take();
-        let Some(path) = &self.config.control.socket else { return };
-        match ControlListener::open(path) {
-            Ok(listener) => self.control = Some(listener.adopting(before)),
-            Err(error) => tracing::warn!(
+        let Some(path) = &self.config.control.socket else {
+            self.control = None;
+            return;
+        };
+        match (ControlListener::open(path), &self.control) {
+            (Ok(listener), _) => self.control = Some(listener.adopting(self.control.take())),
+            (Err(error), None) => tracing::warn!(
                 "no control socket: {error}; `timeball status` and others will not reach this \
                  daemon"
             ),
+            (Err(error), Some(_)) => {
+                tracing::warn!("the control socket stays where it was: {error}");
+            }
         }
     }
 
@@ -384,7 +391,10 @@ impl EventLoop {
                     at: before + (now.system - before).half(),
                     quality: StampQuality::Daemon,
                 },
-                Err(error) => Input::SendFailed { exchange, reason: error.to_string() },
+                Err(error) => {
+                    tracing::debug!("no request to {}: {error}", request.destination);
+                    Input::SendFailed { exchange, reason: error.to_string() }
+                }
             },
         );
         Ok(())

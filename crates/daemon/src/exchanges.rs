@@ -1,6 +1,7 @@
 //! The requests under way: each has a socket of its own, from a port nobody can guess (RFC 9109).
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 
 use timeball_config::{Network, Timestamping};
@@ -115,17 +116,20 @@ impl Exchanges {
                     Some(stamp) => Arrival::Sent { at: stamp.at, quality: quality(stamp.source) },
                     None => continue,
                 },
-                Ok(Some(Incoming::Unreachable(unreachable))) => {
-                    Arrival::Failed(unreachable.to_string())
-                }
-                Err(error) => Arrival::Failed(error.to_string()),
+                Ok(Some(Incoming::Unreachable(unreachable))) => failed(socket, &unreachable),
+                Err(error) => failed(socket, &error),
             });
         }
     }
 }
 
-/// A cut datagram is passed on one byte longer than any that is allowed, so that the engine sees
-/// that it is too long.
+fn failed(socket: &ClientSocket, why: &dyn Display) -> Arrival<'static> {
+    tracing::debug!("no answer from {}: {why}", socket.peer());
+    Arrival::Failed(why.to_string())
+}
+
+/// A datagram that was cut is still longer than any answer may be, so the engine rejects it for
+/// that.
 fn answer<'a>(exchange: ExchangeId, received: &Received, buffer: &'a [u8]) -> Answer<'a> {
     Answer {
         exchange,

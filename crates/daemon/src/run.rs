@@ -1,13 +1,12 @@
 //! `timeball run`: from a configuration file to a running daemon, and out again.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use timeball_config::{Dialect, Level};
 use timeball_host::pid_file::PidFile;
 use timeball_host::signals::{Signal, Signals};
 
+use crate::drift_file::DriftFile;
 use crate::error::Error;
 use crate::event_loop::{ClockControl, EventLoop};
 use crate::logging;
@@ -43,7 +42,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     // Caught from here on, so that a signal during the start is not lost.
     let signals = Signals::install().map_err(Error::Signals)?;
     let _pid_file = config.files.pid_file.as_deref().map(PidFile::create).transpose()?;
-    make_state_directory(&config.files.state_directory);
+    DriftFile::in_directory(&config.files.state_directory).make_directory();
 
     let mut event_loop = EventLoop::new(config, options.clock_control)?;
     event_loop.config_file = Some(config_file);
@@ -84,19 +83,5 @@ fn turn_until_told_to_stop(
         if event_loop.has_news() {
             service.describe(&event_loop.report()?.tracking);
         }
-    }
-}
-
-/// A daemon without a state directory forgets its oscillator, and works nevertheless.
-fn make_state_directory(path: &Path) {
-    if path.exists() {
-        return;
-    }
-    if let Err(error) = DirBuilder::new().recursive(true).mode(0o750).create(path) {
-        tracing::warn!(
-            "cannot make the state directory {}: {error}; the oscillator's frequency will not be \
-             remembered",
-            path.display()
-        );
     }
 }

@@ -1,4 +1,5 @@
 //! The control socket of a daemon that runs, and reading its configuration again.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

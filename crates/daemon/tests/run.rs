@@ -1,4 +1,5 @@
 //! A whole daemon from its file to its end, by signals. One test: signals belong to the process.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::process::Command;

@@ -156,3 +156,86 @@ impl ControlListener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use timeball_host::clock::Clock;
+    use timeball_wire::Span;
+
+    use super::super::connection::PATIENCE;
+    use super::*;
+
+    struct Daemon {
+        _directory: tempfile::TempDir,
+        listener: ControlListener,
+        clock: Clock,
+        poll: PollSet,
+    }
+
+    impl Daemon {
+        fn start() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let listener = ControlListener::open(&directory.path().join("run/socket")).unwrap();
+            let clock = Clock::open().unwrap();
+            Self { _directory: directory, listener, clock, poll: PollSet::new() }
+        }
+
+        fn connect(&mut self) -> UnixStream {
+            let client = UnixStream::connect(self.listener.listener.path()).unwrap();
+            self.turn_after(Span::ZERO);
+            client
+        }
+
+        /// A turn that takes place so much later.
+        fn turn_after(&mut self, later: Span) {
+            self.poll.clear();
+            self.listener.watch(&mut self.poll);
+            let now = self.clock.monotonic().unwrap();
+            self.poll.wait(Some(now)).unwrap();
+            self.listener.turn(&self.poll, now + later);
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_is_dropped_in_the_end() {
+        let mut daemon = Daemon::start();
+        let mut client = daemon.connect();
+        client.write_all(b"{\"comm").unwrap();
+        daemon.turn_after(PATIENCE.half());
+        assert_eq!(daemon.listener.connections.len(), 1);
+        daemon.turn_after(PATIENCE + Span::from_millis(1));
+        assert_eq!(daemon.listener.connections.len(), 0);
+        assert_eq!(client.read(&mut [0; 8]).unwrap_or(0), 0);
+    }
+
+    #[test]
+    fn who_does_not_take_the_answer_is_dropped_in_the_end() {
+        let mut daemon = Daemon::start();
+        let mut client = daemon.connect();
+        client.write_all(b"{}\n").unwrap();
+        daemon.turn_after(Span::ZERO);
+        let (id, request) = daemon.listener.requests().pop().unwrap();
+        assert_eq!(request, Ok(b"{}\n".to_vec()));
+        let now = daemon.clock.monotonic().unwrap();
+        daemon.listener.answer(id, &Response::done("x".repeat(1 << 22)), now);
+        daemon.turn_after(PATIENCE.half());
+        assert_eq!(daemon.listener.connections.len(), 1);
+        daemon.turn_after(PATIENCE + Span::from_millis(1));
+        assert_eq!(daemon.listener.connections.len(), 0);
+    }
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let mut daemon = Daemon::start();
+        let clients: Vec<_> = (0..MAX_CONNECTIONS + 3).map(|_| daemon.connect()).collect();
+        assert_eq!(daemon.listener.connections.len(), MAX_CONNECTIONS);
+        drop(clients);
+        // One turn to see them go, one each to let the others in and go.
+        for _ in 0..10 {
+            daemon.turn_after(Span::ZERO);
+        }
+        assert_eq!(daemon.listener.connections.len(), 0);
+    }
+}
