@@ -66,13 +66,21 @@ impl Document {
 
     /// The line that a byte is on, without the white space around it.
     pub fn line_range(&self, byte: usize) -> Range<usize> {
-        let byte = self.nearest_boundary(byte);
-        let (before, after) = self.text.split_at(byte);
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let end = byte + after.find('\n').unwrap_or(after.len());
-        let line = self.slice(&(start..end));
-        let start = start + (line.len() - line.trim_start().len());
+        let whole = self.whole_lines(&(byte..byte));
+        let line = self.slice(&whole);
+        let start = whole.start + (line.len() - line.trim_start().len());
         start..start + line.trim().len()
+    }
+
+    /// A range of this text widened to its first line's start and its last line's end.
+    pub(crate) fn whole_lines(&self, range: &Range<usize>) -> Range<usize> {
+        let Range { start, end } = self.clamp(range);
+        let before = self.text.get(..start).unwrap_or_default();
+        let after = self.text.get(end..).unwrap_or_default();
+        let rest = after.split('\n').next().unwrap_or_default();
+        let rest = rest.strip_suffix('\r').unwrap_or(rest);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        start..end + rest.len()
     }
 
     /// A range that can be shown: within the text and between characters.

@@ -16,7 +16,7 @@ pub enum Scope {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
     tables: BTreeMap<Scope, Range<usize>>,
-    entries: BTreeMap<(Scope, &'static str), Entry>,
+    entries: BTreeMap<Scope, BTreeMap<&'static str, Entry>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,11 +47,7 @@ impl Places {
     }
 
     fn entry(&self, scope: Scope, name: &str) -> Option<&Entry> {
-        // Looked up by content: a borrowed name need not live as long as the schema's.
-        self.entries
-            .iter()
-            .find(|((entry_scope, key), _)| *entry_scope == scope && *key == name)
-            .map(|(_, entry)| entry)
+        self.entries.get(&scope)?.get(name)
     }
 
     pub(crate) fn note_table(&mut self, scope: Scope, header: Range<usize>) {
@@ -65,6 +61,6 @@ impl Places {
         key: Range<usize>,
         value: Range<usize>,
     ) {
-        self.entries.insert((scope, name), Entry { key, value });
+        self.entries.entry(scope).or_default().insert(name, Entry { key, value });
     }
 }

@@ -3,20 +3,21 @@
 use std::fs;
 use std::path::Path;
 
-use timeball_config::{Dialect, Mistakes, Severity, load, parse};
+use timeball_config::{Dialect, Loaded, Mistakes, Severity, load, parse};
 use timeball_core::settings::{Family, SourceKind};
 
-fn refused(path: &Path) -> Mistakes {
-    let mistakes = load(path, Dialect::Native).unwrap_err();
-    assert_eq!(mistakes.diagnostics.len(), 1, "{mistakes}");
-    assert_eq!(mistakes.document.name(), path.display().to_string());
-    mistakes
+/// The one thing that is wrong with a file.
+fn refused(result: Result<Loaded, Mistakes>) -> Mistakes {
+    match result {
+        Err(mistakes) if mistakes.diagnostics.len() == 1 => mistakes,
+        other => unreachable!("expected one mistake, not {other:#?}"),
+    }
 }
 
 #[test]
 fn a_missing_file_says_what_to_write() {
     let directory = tempfile::tempdir().unwrap();
-    let mistakes = refused(&directory.path().join("timeball.toml"));
+    let mistakes = refused(load(&directory.path().join("timeball.toml"), Dialect::Native));
     let text = mistakes.to_string();
     assert!(
         text.contains("timeball.toml: error: the file cannot be read: No such file or directory"),
@@ -28,12 +29,15 @@ fn a_missing_file_says_what_to_write() {
 #[test]
 fn a_directory_is_not_a_file() {
     let directory = tempfile::tempdir().unwrap();
-    assert_eq!(refused(directory.path()).diagnostics[0].message, "this is a directory");
+    assert_eq!(
+        refused(load(directory.path(), Dialect::Native)).diagnostics[0].message,
+        "this is a directory"
+    );
 }
 
 #[test]
 fn a_huge_file_is_not_read_to_its_end() {
-    let mistakes = refused(Path::new("/dev/zero"));
+    let mistakes = refused(load(Path::new("/dev/zero"), Dialect::Native));
     assert_eq!(mistakes.diagnostics[0].message, "the file is longer than 1 MiB");
 }
 
@@ -46,7 +50,10 @@ fn a_file_of_just_the_longest_length_is_read() {
     fs::write(&path, &text).unwrap();
     assert!(load(&path, Dialect::Native).is_ok());
     fs::write(&path, text + "x").unwrap();
-    assert_eq!(refused(&path).diagnostics[0].message, "the file is longer than 1 MiB");
+    assert_eq!(
+        refused(load(&path, Dialect::Native)).diagnostics[0].message,
+        "the file is longer than 1 MiB"
+    );
 }
 
 #[test]
@@ -54,7 +61,7 @@ fn a_byte_that_is_not_utf8_is_pointed_at() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("timeball.toml");
     fs::write(&path, b"[[server]]\naddress = 'm\xfcnchen.example'\n").unwrap();
-    let text = refused(&path).to_string();
+    let text = refused(load(&path, Dialect::Native)).to_string();
     assert!(text.contains("timeball.toml:2:13: error: the byte 0xfc is not UTF-8"), "{text}");
     assert!(text.contains("2 | address = 'm\u{fffd}nchen.example'"), "{text}");
     assert!(text.contains("\n  |             ^\n"), "{text}");
@@ -226,5 +233,23 @@ fn warnings_do_not_refuse() {
         assert_eq!((warning.severity, warning.message.as_str()), (Severity::Warning, message));
         let span = warning.span.clone().unwrap();
         assert_eq!(loaded.document.line_and_column(span.start), place, "{text}");
+    }
+}
+
+#[test]
+fn a_megabyte_of_mistakes_is_answered_briefly() {
+    for (line, shown) in [
+        ("a\n", 50),
+        ("a = 1\n", 50),
+        ("[clock]\n", 50),
+        ("= ", 1),
+        ("[[server]]\nport = 0\n", 50),
+        ("[[server]]\naddress = 'a'\n", 50),
+        ("server ntp.example.net iburst\n", 50),
+    ] {
+        let text = line.repeat((1 << 20) / line.len());
+        let mistakes = parse("t", &text, Dialect::Native).unwrap_err().to_string();
+        assert_eq!(mistakes.matches(": error: ").count(), shown, "{line:?}");
+        assert_eq!(mistakes.ends_with(" more\n"), shown == 50, "{line:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! `[serve]`: would anybody be served, and is that what was meant?
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use crate::config::Config;
@@ -79,8 +81,7 @@ fn overlap(one: &IpNet, other: &IpNet) -> bool {
     one.contains(other) || other.contains(one)
 }
 
-fn first_repeated<T: PartialEq>(items: &[T]) -> Option<&T> {
-    items.iter().enumerate().find_map(|(index, item)| {
-        items.iter().skip(index + 1).any(|other| other == item).then_some(item)
-    })
+fn first_repeated<T: Ord>(items: &[T]) -> Option<&T> {
+    let mut seen = BTreeSet::new();
+    items.iter().find(|item| !seen.insert(*item))
 }

@@ -10,6 +10,9 @@ pub use render::Style;
 
 use crate::document::Document;
 
+/// More than this nobody reads at once; the file may have been something else altogether.
+const MOST_SHOWN: usize = 50;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
@@ -101,13 +104,18 @@ impl Mistakes {
         Self { document, diagnostics: vec![diagnostic] }
     }
 
-    /// All of it, for people: one paragraph per diagnostic.
+    /// All of it, for people: one paragraph per diagnostic. Of very many only the first are shown.
     pub fn render(&self, style: Style) -> String {
-        let paragraphs: Vec<String> = self
+        let mut paragraphs: Vec<String> = self
             .diagnostics
             .iter()
+            .take(MOST_SHOWN)
             .map(|diagnostic| diagnostic.render(&self.document, style))
             .collect();
+        match self.diagnostics.len().saturating_sub(MOST_SHOWN) {
+            0 => {}
+            more => paragraphs.push(format!("{}: and {more} more\n", self.document.name())),
+        }
         paragraphs.join("\n")
     }
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -48,12 +49,23 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
     let title = level.with_name(name).primary_title(printable(&diagnostic.message));
 
     let snippet = span.map(|span| {
-        let related = diagnostic.related.iter().map(|(other, label)| {
-            AnnotationKind::Context.span(document.clamp(other)).label(printable(label))
-        });
-        Snippet::source(document.text())
-            .annotation(AnnotationKind::Primary.span(span))
-            .annotations(related)
+        let related: Vec<_> = diagnostic
+            .related
+            .iter()
+            .map(|(other, label)| (document.clamp(other), printable(label)))
+            .collect();
+        // Only the lines from the first to the last place: the library walks all it is given.
+        let places = || related.iter().map(|(other, _)| other).chain([&span]);
+        let first = places().map(|place| place.start).min().unwrap_or(span.start);
+        let last = places().map(|place| place.end).max().unwrap_or(span.end);
+        let lines = document.whole_lines(&(first..last));
+        let within = |place: &Range<usize>| place.start - lines.start..place.end - lines.start;
+        Snippet::source(document.slice(&lines))
+            .line_start(document.line_and_column(lines.start).0)
+            .annotation(AnnotationKind::Primary.span(within(&span)))
+            .annotations(related.iter().map(|(other, label)| {
+                AnnotationKind::Context.span(within(other)).label(label.clone())
+            }))
     });
     let expected = diagnostic
         .expected

@@ -1,6 +1,5 @@
 //! What the TOML parser has to say.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::de::Error;
@@ -8,6 +7,10 @@ use toml::de::Error;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 
+/// A text with more errors than this is no configuration.
+const MOST_ERRORS: usize = 100;
+
+/// What the parser calls a key that is set twice or a table that is opened twice.
 const DUPLICATE: &str = "duplicate key";
 
 /// Directives with which lines of chrony.conf and ntp.conf begin.
@@ -46,20 +49,22 @@ pub(super) fn leaves_the_rest_readable(error: &Error) -> bool {
     error.message() == DUPLICATE
 }
 
-/// The parser's complaints in our words. Of a broken line only the first counts: the others come
-/// of it.
+/// The parser's complaints in our words, up to a number that nobody reads to its end. Of a broken line
+/// only the first counts: the others come of it.
 pub(super) fn diagnostics(document: &Document, errors: &[Error]) -> Vec<Diagnostic> {
-    let mut broken_lines = BTreeSet::new();
+    let start = |error: &Error| error.span().map_or(0, |span| span.start);
     let mut errors: Vec<&Error> = errors.iter().collect();
-    errors.sort_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
-    errors
-        .into_iter()
-        .filter(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            broken_lines.insert(document.line_and_column(at).0)
-        })
-        .map(|error| diagnostic(document, error))
-        .collect()
+    errors.sort_by_key(|error| start(error));
+    let mut diagnostics = Vec::new();
+    let mut judged = None;
+    for error in errors {
+        let at = start(error);
+        if judged.is_none_or(|end| at > end) && diagnostics.len() < MOST_ERRORS {
+            judged = Some(document.whole_lines(&(at..at)).end);
+            diagnostics.push(diagnostic(document, error));
+        }
+    }
+    diagnostics
 }
 
 fn diagnostic(document: &Document, error: &Error) -> Diagnostic {

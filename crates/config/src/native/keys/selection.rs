@@ -25,7 +25,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "minimum-samples",
         kind: Kind::Integer {
-            range: 1..=64,
+            range: 1..=1024,
             unit: "measurements",
             field: field!(engine.selection.minimum_samples as usize),
         },

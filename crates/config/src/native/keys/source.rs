@@ -158,7 +158,7 @@ const SOURCE: &[Key<SourceSettings>] = &[
     Key {
         name: "min-samples",
         kind: Kind::Integer {
-            range: 1..=64,
+            range: 1..=1024,
             unit: "measurements",
             field: field!(estimator.min_samples as usize),
         },
@@ -167,7 +167,7 @@ const SOURCE: &[Key<SourceSettings>] = &[
     Key {
         name: "max-samples",
         kind: Kind::Integer {
-            range: 1..=64,
+            range: 1..=1024,
             unit: "measurements",
             field: field!(estimator.max_samples as usize),
         },
@@ -176,7 +176,7 @@ const SOURCE: &[Key<SourceSettings>] = &[
     Key {
         name: "poll-target",
         kind: Kind::Integer {
-            range: 1..=64,
+            range: 1..=1024,
             unit: "measurements",
             field: field!(association.poll_target as usize),
         },
