@@ -11,6 +11,7 @@
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
 //! | `reload` | another configuration, the same history |
 //! | `drift_file` | what is remembered of the oscillator |
+//! | `directories` | those that the daemon makes for itself |
 //! | [`logging`] | what log lines look like, and where they go |
 //! | `service` | what the service manager is told |
 //! | [`demo`] | servers on loopback to show the daemon to |
@@ -18,6 +19,7 @@
 
 pub mod control;
 pub mod demo;
+mod directories;
 mod drift_file;
 mod error;
 pub mod event_loop;

@@ -1,11 +1,12 @@
 //! `timeball run`: from a configuration file to a running daemon, and out again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use timeball_config::{Dialect, Level};
-use timeball_host::pid_file::PidFile;
+use timeball_host::pid_file::{PidFile, PidFileError};
 use timeball_host::signals::{Signal, Signals};
 
+use crate::directories::make_parent_of;
 use crate::drift_file::DriftFile;
 use crate::error::Error;
 use crate::event_loop::{ClockControl, EventLoop};
@@ -41,7 +42,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     }
     // Caught from here on, so that a signal during the start is not lost.
     let signals = Signals::install().map_err(Error::Signals)?;
-    let _pid_file = config.files.pid_file.as_deref().map(PidFile::create).transpose()?;
+    let _pid_file = config.files.pid_file.as_deref().map(hold_pid_file).transpose()?;
     DriftFile::in_directory(&config.files.state_directory).make_directory();
 
     let mut event_loop = EventLoop::new(config, options.clock_control)?;
@@ -50,6 +51,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     event_loop.catch_signals(signals);
     let mut service = Service::from_environment();
     tracing::info!("timeball {} started", env!("CARGO_PKG_VERSION"));
+    service.describe(&event_loop.report()?.tracking);
     service.ready();
     let stopped_by = turn_until_told_to_stop(&mut event_loop, &mut service)?;
     service.stopping();
@@ -84,4 +86,9 @@ fn turn_until_told_to_stop(
             service.describe(&event_loop.report()?.tracking);
         }
     }
+}
+
+fn hold_pid_file(path: &Path) -> Result<PidFile, PidFileError> {
+    make_parent_of(path);
+    PidFile::create(path)
 }

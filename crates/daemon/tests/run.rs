@@ -29,8 +29,8 @@ fn a_daemon_starts_reloads_and_stops() {
             "clock.control = false\n[files]\nstate-directory = {:?}\npid-file = {:?}\n\
              [control]\nsocket = {:?}\n",
             path("state"),
-            path("pid"),
-            path("socket")
+            path("run/pid"),
+            path("run/socket")
         );
         for server in servers.addresses().iter().take(count) {
             text += &format!(
@@ -51,7 +51,8 @@ fn a_daemon_starts_reloads_and_stops() {
     let wait_for = |sources: usize| {
         for _ in 0..MAX_QUESTIONS {
             // Before its start there is nobody to ask.
-            if let Ok(Response::Ok(Answer::Report(report))) = ask(path("socket"), Request::Status)
+            if let Ok(Response::Ok(Answer::Report(report))) =
+                ask(path("run/socket"), Request::Status)
                 && report.sources.len() == sources
                 && report.sources.iter().all(|source| source.accepted > 0)
             {
@@ -67,7 +68,7 @@ fn a_daemon_starts_reloads_and_stops() {
         move || run(&options)
     });
     wait_for(1);
-    let pid = fs::read_to_string(path("pid")).unwrap();
+    let pid = fs::read_to_string(path("run/pid")).unwrap();
     assert_eq!(pid.trim(), std::process::id().to_string());
     assert!(path("state").is_dir());
 
@@ -85,8 +86,8 @@ fn a_daemon_starts_reloads_and_stops() {
 
     signal("-TERM");
     daemon.join().unwrap().unwrap();
-    assert!(!path("pid").exists());
-    assert!(!path("socket").exists());
+    assert!(!path("run/pid").exists());
+    assert!(!path("run/socket").exists());
 
     let broken = run(&options).unwrap_err();
     assert!(matches!(broken, Error::Configuration(_)), "{broken}");

@@ -1,9 +1,7 @@
 //! The listening end of the control socket, and those who are connected to it.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -13,14 +11,13 @@ use timeball_wire::Instant;
 
 use super::connection::{Connection, Fate};
 use super::protocol::Response;
+use crate::directories::make_parent_of;
 
 /// Connections at once. While all are taken, others wait in the kernel's queue; each of them ends
 /// when its patience does.
 pub(crate) const MAX_CONNECTIONS: usize = 16;
 /// Root and the daemon's user and group may ask.
 const MODE: u32 = 0o660;
-/// Everybody may look into the directory that is made for the socket.
-const DIRECTORY_MODE: u32 = 0o755;
 
 /// Numbers a connection, for as long as the daemon lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,10 +39,7 @@ impl ControlListener {
     /// # Errors
     /// [`UnixSocketError`]; a daemon goes on without.
     pub(crate) fn open(path: &Path) -> Result<Self, UnixSocketError> {
-        if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
-            // If this fails, binding says the same with the path in it.
-            let _ = DirBuilder::new().mode(DIRECTORY_MODE).create(directory);
-        }
+        make_parent_of(path);
         let options = UnixListenerOptions { path: path.into(), mode: MODE, group: None };
         Ok(Self {
             listener: UnixListener::bind(&options)?,

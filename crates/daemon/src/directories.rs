@@ -1,0 +1,15 @@
+//! Directories that the daemon makes for itself where nobody has.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// Makes the directory that `path` will be in, readable by all, if it alone is missing: `/run` is
+/// empty after each boot.
+///
+/// Failure is left to whoever makes the file, and will say it with the path in it.
+pub(crate) fn make_parent_of(path: &Path) {
+    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+        let _ = DirBuilder::new().mode(0o755).create(directory);
+    }
+}
