@@ -65,7 +65,10 @@ fn facts(tracking: &Tracking) -> Table {
         }
         None => fact("Offset", "not known yet".into()),
     }
-    fact("Frequency", units::frequency_ppm(tracking.frequency_ppm, tracking.frequency_sd_ppm));
+    let sd = tracking.frequency_sd_ppm;
+    // Without an uncertainty nobody has measured it.
+    let frequency = (sd > 0.0).then(|| units::frequency_ppm(tracking.frequency_ppm, sd));
+    fact("Frequency", frequency.unwrap_or_else(|| "not known yet".into()));
     fact("Stratum", stratum(tracking.stratum));
     if !tracking.reference.is_empty() {
         fact("Reference", reference(tracking));

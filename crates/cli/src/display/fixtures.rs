@@ -40,14 +40,21 @@ pub(crate) fn synchronised() -> Report {
             ..Tracking::default()
         },
         sources: vec![
-            measured("ntp1.example", State::Selected, "agrees with 1 other", 12e-6),
-            measured("ntp2.example", State::Combined, "agrees; 31 µs from the system peer", -19e-6),
+            measured(1, "ntp1.example", State::Selected, "agrees with 1 other", 12e-6),
+            measured(
+                2,
+                "ntp2.example",
+                State::Combined,
+                "agrees; 31 µs from the system peer",
+                -19e-6,
+            ),
             SourceReport {
                 pool: true,
                 rejected: BTreeMap::from([("wrong-origin".into(), 2), ("max-delay".into(), 1)]),
-                ..measured("pool.example", State::Outlier, "others are closer together", 4.1e-3)
+                ..measured(3, "pool.example", State::Outlier, "others are closer together", 4.1e-3)
             },
             measured(
+                4,
                 "liar.example",
                 State::Falseticker,
                 "212.0 ms off, outside the majority interval of ±3.1 ms",
@@ -57,6 +64,7 @@ pub(crate) fn synchronised() -> Report {
                 reach: 0,
                 last_answer: Some(9000.0),
                 ..measured(
+                    5,
                     "gone.example",
                     State::Unreachable,
                     "no answer to the last 8 requests",
@@ -79,9 +87,9 @@ pub(crate) fn starting() -> Report {
     }
 }
 
-fn measured(name: &str, state: State, reason: &str, offset: f64) -> SourceReport {
+fn measured(last_octet: u8, name: &str, state: State, reason: &str, offset: f64) -> SourceReport {
     SourceReport {
-        address: Some([192, 0, 2, name.len() as u8].into()),
+        address: Some([192, 0, 2, last_octet].into()),
         state,
         reason: reason.into(),
         reach: 0o377,

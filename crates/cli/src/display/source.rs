@@ -51,6 +51,16 @@ pub(crate) fn offset(source: &SourceReport) -> Option<String> {
     source.offset.map(|offset| units::offset_and_bound(offset, source.offset_bound))
 }
 
+/// A leap warning in a word.
+pub(crate) const fn leap_word(leap: LeapIndicator) -> &'static str {
+    match leap {
+        LeapIndicator::NoWarning => "none",
+        LeapIndicator::Insert => "insert",
+        LeapIndicator::Delete => "delete",
+        LeapIndicator::Unsynchronised => "unknown",
+    }
+}
+
 /// A leap warning in words.
 pub(crate) const fn leap(leap: LeapIndicator) -> &'static str {
     match leap {

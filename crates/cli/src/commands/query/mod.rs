@@ -34,7 +34,7 @@ const SILENCES: usize = 2;
 
 #[derive(Args, Debug)]
 pub(crate) struct QueryArguments {
-    /// Whom to ask: HOST, HOST:PORT, an address, or [IPv6]:PORT
+    /// Whom to ask: `HOST`, `HOST:PORT`, an address, or `[IPv6]:PORT`
     #[arg(required = true, value_name = "HOST")]
     hosts: Vec<Target>,
     /// How often to ask each
@@ -227,7 +227,7 @@ fn table(reports: &[HostReport]) -> Table {
         (Align::Right, "jitter"),
         (Align::Right, "stratum"),
         (Align::Left, "reference"),
-        (Align::Left, "leap second"),
+        (Align::Left, "leap"),
         (Align::Right, "root delay"),
         (Align::Right, "root disp."),
         (Align::Right, "answers"),
@@ -241,7 +241,7 @@ fn table(reports: &[HostReport]) -> Table {
             Cell::or_dash(summary.jitter.map(units::seconds)),
             summary.stratum.to_string().into(),
             summary.reference.clone().into(),
-            source::leap(summary.leap).into(),
+            source::leap_word(summary.leap).into(),
             units::seconds(summary.root_delay).into(),
             units::seconds(summary.root_dispersion).into(),
             format!("{}/{}", summary.samples, report.sent).into(),

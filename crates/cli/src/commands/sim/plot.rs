@@ -32,25 +32,26 @@ fn draw<'a, DB: DrawingBackend + 'a>(
     node: &NodeOutcome,
 ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
     let reach = reach(&node.series, run.settled_after);
+    let scale = TimeScale::of(run.duration);
+    let at = |seconds: f64| seconds / scale.worth;
     let mut chart = ChartBuilder::on(panel)
         .caption(format!("{}: {}, seed {}", run.title, node.name, run.seed), ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(32)
         .y_label_area_size(80)
-        .build_cartesian_2d(0.0..run.duration.max(1.0), -reach..reach)?;
+        .build_cartesian_2d(0.0..run.duration / scale.worth, -reach..reach)?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .x_label_formatter(&|at| units::age(*at))
         .y_label_formatter(&|error| units::offset(*error))
-        .x_desc("true time since the start")
+        .x_desc(format!("true time since the start, {}", scale.name))
         .y_desc("system clock minus true time")
         .draw()?;
 
     let cut = |value: f64| value.clamp(-reach, reach);
     // There and back again: the range of the error in each stretch of time.
-    let there = node.series.iter().map(|point| (point.at, cut(point.greatest)));
-    let back = node.series.iter().rev().map(|point| (point.at, cut(point.least)));
+    let there = node.series.iter().map(|point| (at(point.at), cut(point.greatest)));
+    let back = node.series.iter().rev().map(|point| (at(point.at), cut(point.least)));
     let outline: Vec<(f64, f64)> = there.chain(back).collect();
     chart
         .draw_series([
@@ -61,7 +62,7 @@ fn draw<'a, DB: DrawingBackend + 'a>(
         .legend(|(x, y)| Rectangle::new([(x, y - 4), (x + 16, y + 4)], ERROR.mix(0.5).filled()));
     for side in [1.0, -1.0] {
         for stretch in claimed(&node.series) {
-            let line = stretch.iter().map(|(at, bound)| (*at, cut(side * bound)));
+            let line = stretch.iter().map(|(when, bound)| (at(*when), cut(side * bound)));
             let drawn = chart.draw_series(LineSeries::new(line, &BOUND))?;
             if side > 0.0
                 && stretch.first() == claimed(&node.series).first().and_then(|s| s.first())
@@ -77,6 +78,25 @@ fn draw<'a, DB: DrawingBackend + 'a>(
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .draw()
+}
+
+/// The unit of the time axis.
+struct TimeScale {
+    /// Seconds.
+    worth: f64,
+    name: &'static str,
+}
+
+impl TimeScale {
+    fn of(duration: f64) -> Self {
+        let (worth, name) = match duration {
+            ..300.0 => (1.0, "seconds"),
+            ..10_800.0 => (60.0, "minutes"),
+            ..345_600.0 => (3600.0, "hours"),
+            _ => (86_400.0, "days"),
+        };
+        Self { worth, name }
+    }
 }
 
 /// The stretches of time in which a bound was claimed.
