@@ -383,8 +383,7 @@ fn only_requests_count_against_the_limit() {
 
 #[test]
 fn every_refusal_has_its_own_name_and_survives_serialisation() {
-    let names: BTreeSet<_> =
-        Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
+    let names: BTreeSet<_> = Refusal::ALL.iter().map(|refusal| refusal.name()).collect();
     assert_eq!(names.len(), Refusal::ALL.len());
 
     let mut responder = serving();
