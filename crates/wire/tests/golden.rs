@@ -7,7 +7,7 @@ use std::path::Path;
 
 use timeball_wire::{
     ControlMessage, FieldType, Header, LeapIndicator, Message, Mode, NTP_PORT, NtpTimestamp,
-    Packet, PacketWriter, Span, Timestamp, Trailer, classify,
+    Packet, PacketWriter, ReferenceId, Span, Timestamp, Trailer, classify,
 };
 
 /// One datagram of a golden file and tshark's reading of it.
@@ -363,4 +363,14 @@ fn what_ntpq_asks_and_ntpd_answers_is_control() {
     let peers = golden("ntpsec-ntpq-peers");
     assert!(peers.iter().any(|golden| golden.control().has_more));
     assert!(peers.iter().any(|golden| golden.control().association != 0));
+}
+
+#[test]
+fn a_server_above_stratum_1_names_its_upstream_by_address() {
+    for name in ["openntpd-v4", "openntpd-v4-ipv6", "openntpd-ntpdig"] {
+        let header = golden(name)[1].packet().header;
+        assert_eq!((header.leap, header.stratum), (LeapIndicator::NoWarning, 3), "{name}");
+        assert_eq!(header.reference_id.display(header.stratum).to_string(), "192.0.2.2", "{name}");
+        assert_eq!(header.reference_id, ReferenceId::of_address([192, 0, 2, 2].into()));
+    }
 }
