@@ -231,7 +231,7 @@ impl Discipline {
             self.step(offset, out);
             return;
         }
-        if offset.abs() > self.settings.panic_threshold {
+        if offset.abs() > self.settings.panic_threshold && self.controls_clock() {
             if !self.panicked {
                 let bound = self.settings.panic_threshold;
                 out.event(Event::Panic { offset, bound });

@@ -113,7 +113,16 @@ impl Reading<'_> {
                 format!("holding over for {age:.0} s: {}", engine.reason)
             }
             (false, ..) if engine.sources.is_empty() => "no sources are configured".to_owned(),
-            (false, ..) => engine.reason.clone(),
+            (false, ..) => match engine.discipline.offset(&self.timeline) {
+                Some(offset) if engine.system_peer.is_some() => {
+                    let remedy = match engine.discipline.controls_clock() {
+                        true => "being corrected",
+                        false => "not ours to correct",
+                    };
+                    format!("this clock is {offset:+.3} s off and {remedy}")
+                }
+                _ => engine.reason.clone(),
+            },
         }
     }
 
