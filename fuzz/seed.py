@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Puts every golden packet into the corpora of the targets that read a datagram or a header."""
+"""Puts every golden packet into the corpora of the targets that read a datagram or a header, and
+every configuration of the tests into that of `config`."""
 import hashlib
 import pathlib
 
@@ -21,3 +22,10 @@ for file in sorted(goldens.glob("*.hex")):
             keep("message", datagram)
             # The pivot that follows the header: 2036, in nanoseconds.
             keep("header", datagram[:48] + (2_085_978_496 * 10**9).to_bytes(8, "little"))
+
+configurations = fuzz.parent / "crates/config/tests/malformed"
+example = fuzz.parent / "packaging/timeball.toml"
+keep("config", example.read_bytes())
+keep("config", example.read_bytes().replace(b"\n#", b"\n"))
+for file in configurations.glob("*.toml"):
+    keep("config", file.read_bytes())
