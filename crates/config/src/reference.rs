@@ -7,7 +7,9 @@ use timeball_core::settings::SourceKind;
 
 use crate::config::Config;
 use crate::native::schema::{Key, Kind, Section};
-use crate::native::{DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, SECTIONS, SERVER, source_defaults};
+use crate::native::{
+    DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER, source_defaults,
+};
 
 const OPENING: &str = "\
 <!-- Generated: `timeball config reference > docs/guide/configuration-reference.md` -->
@@ -33,7 +35,7 @@ pub fn markdown() -> String {
     section(&mut page, &POOL, &pool, own);
     for single in SECTIONS {
         section(&mut page, single, &config, single.keys());
-        if single.tables.contains(&"rate-limit") {
+        if single.tables.contains(&RATE_LIMIT_TABLE) {
             section(&mut page, &RATE_LIMIT, &RateLimit::default(), RATE_LIMIT.keys());
         }
     }
@@ -53,17 +55,11 @@ fn section<S>(
         section.header, section.doc
     );
     for key in keys {
-        let default = key
-            .kind
-            .write(defaults)
-            .map(|value| {
-                if value == "false" && !matches!(key.kind, Kind::Switch(_)) {
-                    "none".into()
-                } else {
-                    format!("`{value}`")
-                }
-            })
-            .unwrap_or_default();
+        let default = match (&key.kind, key.kind.write(defaults)) {
+            (Kind::OptionalPath { .. }, Some(value)) if value == "false" => "none".into(),
+            (_, Some(value)) => format!("`{value}`"),
+            (_, None) => String::new(),
+        };
         let _ =
             writeln!(page, "| `{}` | {} | {default} | {} |", key.name, value(&key.kind), key.doc);
     }
@@ -100,7 +96,7 @@ fn value<S>(kind: &Kind<S>) -> String {
         Kind::Address(_) => "address".into(),
         Kind::Addresses(_) => "list of addresses".into(),
         Kind::Networks(_) => "list of networks".into(),
-        Kind::Path(_) => "absolute path".into(),
+        Kind::Path { .. } => "absolute path".into(),
         Kind::OptionalPath { .. } => "absolute path, or `false` for none".into(),
     }
 }

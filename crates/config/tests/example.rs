@@ -66,3 +66,19 @@ fn every_key_of_the_reference_is_in_the_example() {
         assert!(EXAMPLE.lines().any(|line| key_of(line) == Some(key)), "`{key}` is missing");
     }
 }
+
+#[test]
+fn the_files_of_the_guide_are_valid() {
+    let guide = include_str!("../../../docs/guide/configuration.md");
+    let files: Vec<&str> = guide
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```").map(|(file, _)| file))
+        .collect();
+    assert_eq!(files.len(), 5);
+    for file in files {
+        let loaded = parse("docs/guide/configuration.md", file, Dialect::Native)
+            .unwrap_or_else(|mistakes| panic!("{file}\n{mistakes}"));
+        assert_eq!(loaded.warnings, vec![], "{file}");
+    }
+}

@@ -206,6 +206,11 @@ fn warnings_do_not_refuse() {
             "every source is `noselect`: the clock will never be set",
         ),
         (
+            "[[server]]\naddress = 'a.example'\n[serve]\nallow = ['192.0.2.0/24', '::/0']\n",
+            (4, 9),
+            "everybody is served, as often as they ask",
+        ),
+        (
             "[[pool]]\naddress = '192.0.2.1'\n",
             (2, 11),
             "a pool of 192.0.2.1 can only ever have this one server",

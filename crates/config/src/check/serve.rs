@@ -14,6 +14,7 @@ const RATE_LIMIT: Scope = Scope::Section("serve.rate-limit");
 pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
     if config.serves() {
         contradictions(config, places, findings);
+        everybody(config, places, findings);
     } else {
         nobody(config, places, findings);
     }
@@ -73,6 +74,17 @@ fn contradictions(config: &Config, places: &Places, findings: &mut Vec<Diagnosti
             Diagnostic::error(format!("{address} is listed twice"))
                 .at(places.nearest(SERVE, &["bind-addresses"]))
                 .help("listen once on each"),
+        );
+    }
+}
+
+fn everybody(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
+    let server = &config.engine.server;
+    if server.rate_limit.is_none() && server.allow.iter().any(|network| network.prefix_len() == 0) {
+        findings.push(
+            Diagnostic::warning("everybody is served, as often as they ask")
+                .at(places.nearest(SERVE, &["allow"]))
+                .help("limit it, which needs no more than a line\n[serve.rate-limit]"),
         );
     }
 }

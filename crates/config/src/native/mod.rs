@@ -12,7 +12,7 @@ mod table;
 mod value;
 mod write;
 
-pub(crate) use keys::{DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, SECTIONS, SERVER};
+pub(crate) use keys::{DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER};
 pub(crate) use quantity::{DURATION, FREQUENCY};
 pub use write::to_native;
 
@@ -144,7 +144,7 @@ impl Reader<'_> {
         let Some(table) = self.expect_table(section.header, value) else { return };
         self.table(section, Scope::Section(section.name), value.span(), table, config);
         if section.name == keys::SERVE.name
-            && let Some(limit) = table.get(keys::RATE_LIMIT_TABLE)
+            && let Some(limit) = table.get(RATE_LIMIT_TABLE)
             && let Some(table) = self.expect_table(RATE_LIMIT.header, limit)
         {
             let scope = Scope::Section(RATE_LIMIT.name);

@@ -57,8 +57,8 @@ pub(crate) enum Kind<S: 'static> {
     Addresses(Field<S, Vec<IpAddr>>),
     /// Networks, `address/prefix`.
     Networks(Field<S, Vec<IpNet>>),
-    /// An absolute path.
-    Path(Field<S, PathBuf>),
+    /// An absolute path of at most so many bytes.
+    Path { longest: usize, field: Field<S, PathBuf> },
     /// An absolute path of at most so many bytes; `false` or `""` for none.
     OptionalPath { longest: usize, field: Field<S, Option<PathBuf>> },
 }
@@ -138,7 +138,7 @@ impl<S> Kind<S> {
             Self::Networks(_) => {
                 "a list of networks, such as [\"192.0.2.0/24\", \"2001:db8::/32\"]".into()
             }
-            Self::Path(_) => "an absolute path".into(),
+            Self::Path { .. } => "an absolute path".into(),
             Self::OptionalPath { .. } => "an absolute path, or false for none".into(),
         }
     }
@@ -166,7 +166,7 @@ impl<S> Kind<S> {
             Self::Address(field) => (field.get)(settings).map(|value| quoted(&value.to_string())),
             Self::Addresses(field) => (field.get)(settings).map(|values| list(&values)),
             Self::Networks(field) => (field.get)(settings).map(|values| list(&values)),
-            Self::Path(field) => {
+            Self::Path { field, .. } => {
                 (field.get)(settings).map(|value| quoted(&value.display().to_string()))
             }
             Self::OptionalPath { field, .. } => (field.get)(settings).map(|value| match value {

@@ -98,7 +98,7 @@ impl Dice {
                 let networks = (0..self.below(4)).map(|_| self.network()).collect();
                 put(field, settings, networks);
             }
-            Kind::Path(field) => put(field, settings, format!("/{}", self.text()).into()),
+            Kind::Path { field, .. } => put(field, settings, format!("/{}", self.text()).into()),
             Kind::OptionalPath { field, .. } => {
                 let path = format!("/{}", self.text());
                 put(field, settings, (self.below(2) == 0).then(|| path.into()));

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::schema::Section;
-use super::{POOL, RATE_LIMIT, SECTIONS, SERVER, suggest};
+use super::{POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER, suggest};
 use crate::diagnostic::Diagnostic;
 
 /// A key that its table does not have.
@@ -106,7 +106,7 @@ fn belongs_in(name: &str) -> Option<String> {
     if RATE_LIMIT.key(name).is_some() {
         places.push(RATE_LIMIT.header);
     }
-    places.extend(Some(RATE_LIMIT.header).filter(|_| name == "rate-limit"));
+    places.extend(Some(RATE_LIMIT.header).filter(|_| name == RATE_LIMIT_TABLE));
     (!places.is_empty()).then(|| places.join(" or "))
 }
 

@@ -17,8 +17,6 @@ use crate::document::Document;
 
 /// Longest name of an interface: `IFNAMSIZ` is 16, the last byte zero.
 const LONGEST_DEVICE: usize = 15;
-/// Longest path that the kernel takes (`PATH_MAX` with its zero).
-const LONGEST_PATH: usize = 4095;
 
 /// Puts the value into `settings`, or says what is wrong with it.
 pub(super) fn read<S>(
@@ -62,7 +60,9 @@ pub(super) fn read<S>(
             let item = "a network or an address, such as \"192.0.2.0/24\" or \"2001:db8::1\"";
             found.list(item, Found::network).map(|value| (field.set)(settings, value))
         }
-        Kind::Path(field) => found.path(LONGEST_PATH).map(|value| (field.set)(settings, value)),
+        Kind::Path { longest, field } => {
+            found.path(*longest).map(|value| (field.set)(settings, value))
+        }
         Kind::OptionalPath { longest, field } => {
             found.optional_path(*longest).map(|value| (field.set)(settings, value))
         }

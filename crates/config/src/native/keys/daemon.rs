@@ -48,7 +48,7 @@ pub(crate) static FILES: Section<Config> = Section {
     keys: &[&[
         Key {
             name: "state-directory",
-            kind: Kind::Path(field!(files.state_directory)),
+            kind: Kind::Path { longest: LONGEST_PATH, field: field!(files.state_directory) },
             doc: "Directory of the file `drift`, which remembers the oscillator's frequency.",
         },
         Key {
