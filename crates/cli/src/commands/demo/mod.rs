@@ -128,3 +128,6 @@ fn watch(daemon: &mut EventLoop) -> Result<Look, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,7 @@ fn account(run: &Run) -> String {
         run.seed,
         nodes(run).render("  ")
     );
-    for node in &run.nodes {
+    for node in run.nodes.iter().filter(|node| !node.sources.is_empty()) {
         text.push_str(&format!("\n{}\n{}", paint(STRONG, &node.name), sources(node).render("  ")));
     }
     text
@@ -104,7 +104,7 @@ fn nodes(run: &Run) -> Table {
             units::seconds(error.p99).into(),
             units::seconds(error.max).into(),
             converged(node),
-            units::seconds(node.bound.mean).into(),
+            Cell::or_dash(claims(node).then(|| units::seconds(node.bound.mean))),
             coverage(node),
             node.packets.sent.to_string().into(),
             node.all_steps.to_string().into(),
@@ -121,7 +121,15 @@ fn converged(node: &NodeOutcome) -> Cell {
     }
 }
 
+/// Did the node ever say how good its clock is?
+fn claims(node: &NodeOutcome) -> bool {
+    node.bound.claimed > 0.0
+}
+
 fn coverage(node: &NodeOutcome) -> Cell {
+    if !claims(node) {
+        return Cell::or_dash(None);
+    }
     let covered = node.bound.covered * 100.0;
     let style = match covered {
         99.0.. => GOOD,
@@ -150,3 +158,6 @@ fn sources(node: &NodeOutcome) -> Table {
     }
     table
 }
+
+#[cfg(test)]
+mod tests;
