@@ -1,4 +1,8 @@
 //! Every key of timeball.toml, table by table.
+//!
+//! A new key is one entry here, with the field that it fills. The reader, the suggestions, the writer
+//! and the reference page follow from it; a line in `packaging/timeball.toml` and what it means
+//! together with other keys (`crate::check`) do not. The tests say what is missing.
 
 mod clock;
 mod daemon;
