@@ -113,6 +113,8 @@ fn a_client_daemon_tells_what_it_makes_of_its_server() {
     // The server's only source answers nothing: it is not synchronised, whatever it serves.
     let status = json(&server.ask(&["status", "--json"]), 1);
     assert_eq!(status["synchronised"], false);
+    assert!(status["server"]["answered"].as_u64().unwrap() >= 3, "{}", status["server"]);
+    assert!(printed(&server.ask(&["status"]), 1).contains(" requests answered, 0 slowed down"));
 
     let refused = client.ask(&["step"]);
     printed(&refused, 1);

@@ -3,9 +3,9 @@
 use clap::Args;
 use timeball_core::report::{Report, Tracking};
 use timeball_core::server::Counters;
-use timeball_daemon::control::Request;
+use timeball_daemon::control::{Answer, Request};
 
-use super::ask_for_report;
+use super::{ask, ask_for_report, unexpected_answer};
 use crate::arguments::DaemonSocket;
 use crate::display::style::{BAD, FAINT, GOOD, paint};
 use crate::display::{Align, Cell, Table, print, print_json, source, units};
@@ -22,7 +22,10 @@ pub(crate) struct StatusArguments {
 
 /// Exits with 1 while the clock is not synchronised.
 pub(crate) fn run(arguments: &StatusArguments) -> Result<Outcome, Failure> {
-    let report = ask_for_report(&arguments.daemon, Request::Status)?;
+    let mut report = ask_for_report(&arguments.daemon, Request::Status)?;
+    if report.server.is_none() {
+        report.server = Some(ask_for_counters(&arguments.daemon)?);
+    }
     if arguments.json {
         print_json(&report)?;
     } else {
@@ -31,11 +34,18 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<Outcome, Failure> {
     Ok(report.tracking.synchronised.into())
 }
 
+fn ask_for_counters(daemon: &DaemonSocket) -> Result<Counters, Failure> {
+    match ask(daemon, Request::Server)? {
+        Answer::Server(counters) => Ok(counters),
+        Answer::Done(_) | Answer::Report(_) => Err(unexpected_answer()),
+    }
+}
+
 /// The whole screen.
 fn screen(report: &Report) -> String {
     let tracking = &report.tracking;
     let mut facts = facts(tracking);
-    if let Some(counters) = &report.server {
+    if let Some(counters) = report.server.as_ref().filter(|counters| counters.received() > 0) {
         facts.row([Cell::styled(FAINT, "Clients"), clients(counters).into()]);
     }
     let (headline, facts) = (headline(tracking), facts.render("  "));
