@@ -29,7 +29,7 @@ impl FieldType {
     pub const NTS_AUTHENTICATOR: Self = Self(0x0404);
     /// Corrections that network equipment added up (RFC 10030).
     pub const NETWORK_CORRECTION: Self = Self(0x010A);
-    /// Keeps the UDP checksum of a packet that was stamped in flight (RFC 7821 §3).
+    /// Keeps the UDP checksum of a packet that was stamped in flight (RFC 7821).
     pub const CHECKSUM_COMPLEMENT: Self = Self(0x2005);
 
     /// The type with this number.
@@ -55,7 +55,7 @@ impl FieldType {
         }
     }
 
-    /// True in the range kept for experiments, 0xF000 to 0xFFFF (RFC 9748 §4).
+    /// True in the range kept for experiments, 0xF000 to 0xFFFF (RFC 9748).
     pub const fn is_experimental(self) -> bool {
         self.0 >= 0xF000
     }

@@ -119,7 +119,7 @@ impl<'a> Packet<'a> {
 
     /// The mode, also of a version 1 packet, which leaves the field zero: there a packet from a
     /// port other than NTP's is a request, one from NTP's port to another a response, and between
-    /// two NTP ports the hosts are symmetric peers (RFC 1059 §3.3).
+    /// two NTP ports the hosts are symmetric peers (RFC 1059, where the ports are all there is).
     ///
     /// Every other packet says its mode itself.
     pub const fn effective_mode(&self, source_port: u16, destination_port: u16) -> Mode {
