@@ -60,7 +60,8 @@ pub enum PacketError {
         /// Length of the field, bytes.
         length: usize,
     },
-    /// More than [`Packet::MAX_EXTENSION_FIELDS`] extension fields (RFC 7822, security considerations).
+    /// More than [`Packet::MAX_EXTENSION_FIELDS`] extension fields (RFC 7822, security
+    /// considerations).
     TooManyFields,
 }
 

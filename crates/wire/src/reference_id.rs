@@ -141,8 +141,9 @@ impl fmt::Display for KissCode {
     }
 }
 
-/// The registered kiss codes (RFC 5905 figure 13, RFC 8915 §7.4) and what they mean. Codes that begin with
-/// `X` are for experiments; all but DENY, RSTR and RATE tell people something, not programs.
+/// The registered kiss codes (RFC 5905 figure 13, RFC 8915 §7.4) and what they mean. Codes that
+/// begin with `X` are for experiments; all but DENY, RSTR and RATE tell people something, not
+/// programs.
 pub const KNOWN_KISS_CODES: [([u8; 4], &str); 15] = [
     (*b"ACST", "the association belongs to an anycast server"),
     (*b"AUTH", "server authentication failed"),
