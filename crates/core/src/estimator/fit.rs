@@ -4,6 +4,11 @@ use super::Frequency;
 use super::line::Line;
 use super::window::Window;
 
+/// A prior is held against the newest measurements if there are so many…
+const JURY: std::ops::RangeInclusive<usize> = 8..=16;
+/// …and doubted if they contradict it by more than this many standard deviations.
+const CONTRADICTION: f64 = 3.0;
+
 /// What the measurements in use say together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fit {
@@ -28,6 +33,7 @@ impl Fit {
             [previous, _] => -previous.t,
             _ => 0.0,
         };
+        let prior = believable(prior, window);
         let (line, samples) = lengths(fewest, window.len())
             .map(|samples| (Line::fit(window.latest(samples), prior), samples))
             .min_by(|(a, _), (b, _)| {
@@ -44,9 +50,21 @@ impl Fit {
     }
 }
 
-/// Lengths to try, each an eighth longer than the one before, up to all that are held.
+/// The prior, less sure than it claims to be if measurements contradict it.
+fn believable(prior: Frequency, window: &Window) -> Frequency {
+    let jury = window.latest(*JURY.end());
+    if jury.len() < *JURY.start() {
+        return prior;
+    }
+    let unbiased = Line::fit(jury, Frequency { sd: 1.0, ..prior });
+    let contradiction = (unbiased.slope() - prior.value) / CONTRADICTION;
+    let variance = contradiction.powi(2) - unbiased.slope_variance(0.0, 0.0);
+    Frequency { sd: prior.sd.max(variance.max(0.0).sqrt()), ..prior }
+}
+
+/// Lengths to try, each a quarter longer than the one before, up to all that are held.
 fn lengths(fewest: usize, held: usize) -> impl Iterator<Item = usize> {
     let longer =
-        move |length: &usize| (*length < held).then(|| (length + length / 8 + 1).min(held));
+        move |length: &usize| (*length < held).then(|| (length + length / 4 + 1).min(held));
     std::iter::successors((held > 0).then(|| fewest.clamp(1, held)), longer)
 }

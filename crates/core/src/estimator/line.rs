@@ -40,12 +40,14 @@ impl Line {
         let weight: f64 = points.iter().map(|p| 1.0 / p.variance).sum();
         let centre = points.iter().map(|p| p.t / p.variance).sum::<f64>() / weight;
         let value = points.iter().map(|p| p.y / p.variance).sum::<f64>() / weight;
-        let confidence = prior.sd.powi(-2);
-        let (mut leverage, mut moment) = (confidence, confidence * prior.value);
+        let (mut leverage, mut moment) = (0.0, 0.0);
         for p in points {
             leverage += (p.t - centre).powi(2) / p.variance;
             moment += (p.t - centre) * (p.y - value) / p.variance;
         }
+        let confidence = prior.sd.powi(-2);
+        moment += confidence * prior.value;
+        leverage += confidence;
         let mut line = Self {
             centre,
             value,

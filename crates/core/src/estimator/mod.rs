@@ -35,12 +35,15 @@ use window::{Point, Window};
 const MAX_WINDOW: usize = 1024;
 /// Wander ((s/s)²/s) that is assumed at least where a prediction reaches further than any that was
 /// ever put to the test: the night is colder than the afternoon.
-const UNTESTED_WANDER: f64 = 3e-18;
+const UNTESTED_WANDER: f64 = 1e-17;
 /// What was learnt of noise and wander is itself uncertain, and a window that was chosen for its
 /// small variance is likely to understate it. Variances are reported this many times larger…
 const LEARNING: f64 = 1.8;
 /// …and by this much more, divided by the number of measurements in use, while there are few.
 const LEARNING_FEW: f64 = 4.0;
+/// Wander is learnt from predictions that rest on so many measurements: before that a wrong prior
+/// would pass for it.
+const LESSON: usize = 8;
 /// Standard deviations from an estimate to the edge of the interval that is reported.
 const COVERAGE: f64 = 3.0;
 /// A measurement is a suspect if it misses by more standard deviations than this…
@@ -119,7 +122,9 @@ impl Estimator {
             self.suspects.clear();
             let line = &findings.fit.line;
             let noise = measured + line.noise_variance(since);
-            self.wander.learn(point.error, noise, line.wander_gain(since));
+            if self.len() >= LESSON {
+                self.wander.learn(point.error, noise, line.wander_gain(since));
+            }
             self.accept(point);
         } else if let Some(change) = self.suspects.add(Suspect {
             point,
@@ -146,14 +151,13 @@ impl Estimator {
         let frequency = self.frequency(findings, t);
 
         // The interval of a single measurement certainly contained the truth, if its server was
-        // right. Carried to `at` it grows, and the estimate does not stand in its middle.
+        // right. It is carried along the line, which may be wrong on the way from there to the newest
+        // measurement and from that to `at`, and the estimate does not stand in its middle.
         let dispersion = |point: &Point| {
-            let age = (t - point.t).abs();
-            let carrying = frequency.sd.powi(2) * age.powi(2)
-                + self.wander.mean() * age.powi(3) / 3.0
-                + offset_variance;
+            let carrying = self.frequency(findings, 0.0).sd.powi(2) * point.t.powi(2)
+                + self.wander.mean() * point.t.abs().powi(3) / 3.0;
             let aside = (point.y - line.at(point.t)).abs();
-            point.root_dispersion + aside + COVERAGE * carrying.sqrt()
+            point.root_dispersion + aside + COVERAGE * (carrying + offset_variance).sqrt()
         };
         let used = self.window.latest(findings.fit.samples);
         let (best, root_dispersion) =
@@ -212,10 +216,7 @@ impl Estimator {
         self.window.push(point);
         route::assign(self.window.all_mut());
         let typical_excess = self.window.typical_excess();
-        let noise = Noise::learn(self.window.all(), typical_excess, self.known_base);
-        for point in self.window.all_mut() {
-            point.variance = noise.variance(point);
-        }
+        let noise = Noise::learn(self.window.all_mut(), typical_excess, self.known_base);
         let (prior, wander) = (self.prior.at(point.at), self.wander.mean());
         self.findings =
             Fit::best(&self.window, self.settings.min_samples, prior, wander).map(|fit| Findings {
@@ -230,7 +231,6 @@ impl Estimator {
     /// Follows what several suspects in a row turned out to be. Returns the size of a step (s).
     fn follow(&mut self, change: Change) -> Option<f64> {
         let suspects = std::mem::take(&mut self.suspects);
-        let newest = self.window.newest().copied();
         let stepped = match change {
             Change::Noise => None,
             Change::Step(by) => {
@@ -244,8 +244,6 @@ impl Estimator {
             Change::Frequency(by) => {
                 self.forget_phase();
                 self.prior.shift(by);
-                // It is on both lines.
-                newest.into_iter().for_each(|newest| self.accept(newest));
                 None
             }
         };

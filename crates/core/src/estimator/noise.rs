@@ -19,9 +19,9 @@ const LONG_QUEUE: f64 = 4.0;
 const FLOOR_SHARE: f64 = 0.5;
 /// No single triple counts for more than this many times what is expected of it.
 const TRIPLE_LIMIT: f64 = 16.0;
-/// The first measurement's standard deviation as a share of its delay: most of the delay could have
-/// been spent in a queue.
-const UNKNOWN_SHARE: f64 = 0.25;
+/// The first measurement's standard deviation as a share of its delay, most of which could have been
+/// spent in a queue; together with the allowance for few measurements it comes to 0.3.
+const UNKNOWN_SHARE: f64 = 0.12;
 /// By how much that becomes less with each further measurement of a similar delay.
 const UNKNOWN_FADING: f64 = 3.0;
 /// Triples that the base is worth that was found before the phase was forgotten.
@@ -42,11 +42,15 @@ pub(super) struct Noise {
 
 impl Noise {
     /// Learns from `points`, oldest first and not empty, of which `typical_excess` is the median
-    /// excess. `known` is the base found before the phase was forgotten, if there was a before.
-    pub(super) fn learn(points: &[Point], typical_excess: f64, known: Option<f64>) -> Self {
+    /// excess, and gives each its variance. `known` is the base found before the phase was forgotten,
+    /// if there was a before.
+    pub(super) fn learn(points: &mut [Point], typical_excess: f64, known: Option<f64>) -> Self {
         let count = points.len() as f64;
         let floor_margin = FLOOR_SHARE * typical_excess / count.sqrt();
-        let mut noise = Self { base: SMALLEST, typical_excess, floor_margin };
+        let mut noise = Self { base: 0.0, typical_excess, floor_margin };
+        for point in points.iter_mut() {
+            point.variance = noise.variance(point);
+        }
         let (prior, worth) = known.map_or_else(
             || {
                 let delay = points.iter().map(|p| p.delay).fold(f64::INFINITY, f64::min);
@@ -55,22 +59,10 @@ impl Noise {
             },
             |base| (base, KNOWN_TRIPLES),
         );
-        let triples = || points.windows(3).filter_map(|triple| noise.triple(triple));
-        let expected = triples().count() as f64 + worth;
-        let largest = triples().map(|triple| triple.departure).fold(0.0, f64::max);
-        let (mut low, mut high) = (SMALLEST.ln(), (SMALLEST + largest + 2.0 * prior).ln());
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (low + high);
-            let base = middle.exp();
-            // Falls as the base grows, and is as expected when the base is right.
-            let shown = triples().map(|t| t.misfit(base)).sum::<f64>() + worth * prior / base;
-            if shown > expected {
-                low = middle;
-            } else {
-                high = middle;
-            }
+        noise.base = base(points, prior, worth);
+        for point in points {
+            point.variance += noise.base;
         }
-        noise.base = high.exp();
         noise
     }
 
@@ -97,19 +89,27 @@ impl Noise {
         let discount = if long > 0.0 { 1.0 + (excess / long).powi(2) } else { 1.0 };
         excess.powi(2) / 12.0 * discount + point.dispersion.powi(2) / 3.0
     }
+}
 
-    fn triple(&self, points: &[Point]) -> Option<Triple> {
-        let [first, middle, last] = points else { return None };
-        let earlier = (last.t - middle.t) / (last.t - first.t);
-        let later = 1.0 - earlier;
-        Some(Triple {
-            departure: (middle.y - earlier * first.y - later * last.y).powi(2),
-            visible: self.visible(middle)
-                + earlier.powi(2) * self.visible(first)
-                + later.powi(2) * self.visible(last),
-            bases: 1.0 + earlier.powi(2) + later.powi(2),
-        })
+/// The base (s²) with which triples of `points`, whose variances do not contain it yet, are as far off
+/// as expected. `prior` counts as much as a `worth` of triples.
+fn base(points: &[Point], prior: f64, worth: f64) -> f64 {
+    let triples = || points.windows(3).filter_map(Triple::new);
+    let expected = triples().count() as f64 + worth;
+    let largest = triples().map(|triple| triple.departure).fold(0.0, f64::max);
+    let (mut low, mut high) = (SMALLEST.ln(), (SMALLEST + largest + 2.0 * prior).ln());
+    for _ in 0..BISECTIONS {
+        let middle = 0.5 * (low + high);
+        let base = middle.exp();
+        // Falls as the base grows.
+        let shown: f64 = triples().map(|triple| triple.misfit(base)).sum();
+        if shown + worth * prior / base > expected {
+            low = middle;
+        } else {
+            high = middle;
+        }
     }
+    high.exp()
 }
 
 /// Three successive measurements.
@@ -123,6 +123,19 @@ struct Triple {
 }
 
 impl Triple {
+    fn new(points: &[Point]) -> Option<Self> {
+        let [first, middle, last] = points else { return None };
+        let earlier = (last.t - middle.t) / (last.t - first.t);
+        let later = 1.0 - earlier;
+        Some(Self {
+            departure: (middle.y - earlier * first.y - later * last.y).powi(2),
+            visible: middle.variance
+                + earlier.powi(2) * first.variance
+                + later.powi(2) * last.variance,
+            bases: 1.0 + earlier.powi(2) + later.powi(2),
+        })
+    }
+
     /// The departure in units of its variance.
     fn misfit(&self, base: f64) -> f64 {
         (self.departure / (self.visible + self.bases * base)).min(TRIPLE_LIMIT)

@@ -8,7 +8,7 @@ use super::Frequency;
 
 /// What is known from before cannot be surer than this (s/s): the machine was off, the room is
 /// warmer. Nor can it be less sure than this and still mean anything.
-const SD: RangeInclusive<f64> = 1e-7..=1e-2;
+const SD: RangeInclusive<f64> = 5e-7..=1e-2;
 /// No oscillator is further off than this (s/s).
 const LARGEST: f64 = 0.1;
 /// Variance per second ((s/s)²/s) that a frequency from before the first measurement gains: 1 ppm in

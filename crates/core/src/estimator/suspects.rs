@@ -5,6 +5,8 @@
 //! path became shorter, that the oscillator changed its frequency at a stroke, or that the source is
 //! noisier than thought.
 
+use std::ops::RangeInclusive;
+
 use arrayvec::ArrayVec;
 
 use super::window::Point;
@@ -13,6 +15,8 @@ use super::window::Point;
 const CONFIRMATIONS: usize = 3;
 /// A change of frequency beyond this (s/s) is none: no oscillator does that at a stroke.
 const FREQUENCY_LIMIT: f64 = 50e-6;
+/// How fast errors that come from a change of frequency grow, as a share of the growth from nothing.
+const GROWTH: RangeInclusive<f64> = 0.4..=2.5;
 /// An explanation holds if it leaves no more than this many standard deviations of the errors.
 const GOOD: f64 = 3.0;
 
@@ -71,20 +75,22 @@ impl Suspects {
     }
 
     fn judge(&self) -> Change {
-        let mean =
-            |of: fn(&Suspect) -> f64| self.0.iter().map(of).sum::<f64>() / self.0.len() as f64;
-        let step = mean(|s| s.point.error);
-        let frequency = mean(|s| s.point.error * s.since) / mean(|s| s.since.powi(2));
-        let step_misfit = self.misfit(|_| step);
-        let frequency_misfit = self.misfit(|s| frequency * s.since);
+        let [first, middle, last] = self.0.as_slice() else { return Change::Noise };
+        let step = self.mean(|s| s.point.error);
+        // Errors that grow with time, from nothing at the last measurement that was believed or from
+        // what had passed for noise until then.
+        let from_nothing = self.mean(|s| s.point.error * s.since) / self.mean(|s| s.since.powi(2));
+        let frequency = (last.point.error - first.point.error) / (last.since - first.since);
+        let on_line = first.point.error + frequency * (middle.since - first.since);
+        let off_line = (middle.point.error - on_line) / middle.expected;
         if frequency.abs() <= FREQUENCY_LIMIT
-            && frequency_misfit < step_misfit
-            && frequency_misfit <= GOOD.powi(2)
+            && GROWTH.contains(&(frequency / from_nothing))
+            && off_line.abs() <= GOOD
         {
             Change::Frequency(frequency)
-        } else if step_misfit > GOOD.powi(2) {
+        } else if self.mean(|s| ((s.point.error - step) / s.expected).powi(2)) > GOOD.powi(2) {
             Change::Noise
-        } else if step.abs() <= mean(|s| s.shorter) {
+        } else if step.abs() <= self.mean(|s| s.shorter) {
             // Half of it if one way alone is shorter; what is more than that is noise.
             Change::Route
         } else {
@@ -92,10 +98,7 @@ impl Suspects {
         }
     }
 
-    /// Mean square of what `explanation` of the errors leaves, in units of what is expected.
-    fn misfit(&self, explanation: impl Fn(&Suspect) -> f64) -> f64 {
-        let squares =
-            self.0.iter().map(|s| ((s.point.error - explanation(s)) / s.expected).powi(2));
-        squares.sum::<f64>() / self.0.len() as f64
+    fn mean(&self, of: impl Fn(&Suspect) -> f64) -> f64 {
+        self.0.iter().map(of).sum::<f64>() / self.0.len() as f64
     }
 }

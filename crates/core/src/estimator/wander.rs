@@ -11,7 +11,7 @@ const TYPICAL: f64 = -18.0;
 const TYPICAL_SD: f64 = 2.0;
 /// How much of what was learnt is kept with each new measurement: oscillators change with the season
 /// and the fan.
-const MEMORY: f64 = 0.98;
+const MEMORY: f64 = 0.99;
 /// Degrees of freedom of the Student distribution that surprises are held against: a single wild
 /// one must not teach much.
 const FREEDOM: f64 = 4.0;

@@ -45,14 +45,13 @@ pub(super) fn contender(candidate: &Candidate, settings: &Settings) -> Result<Co
     if !view.is_sane() {
         return Err(Verdict::new(State::Distant, "its measurements make no usable number"));
     }
-    // Written so that a limit which is not a number lets nothing through.
     let distance = view.root_distance();
-    if !(distance <= settings.maximum_distance) {
+    if distance > settings.maximum_distance {
         let (distance, limit) = (Measured(distance), Configured(settings.maximum_distance));
         let reason = format!("root distance {distance} is above the limit of {limit}");
         return Err(Verdict::new(State::Distant, reason));
     }
-    if !(view.jitter <= settings.maximum_jitter) {
+    if view.jitter > settings.maximum_jitter {
         let (jitter, limit) = (Measured(view.jitter), Configured(settings.maximum_jitter));
         let reason = format!("jitter {jitter} is above the limit of {limit}");
         return Err(Verdict::new(State::Jittery, reason));

@@ -1,56 +1,64 @@
-//! Is the estimate good, and is its uncertainty honest? Everything against the simulated truth.
+//! Is the estimate good, and is its uncertainty honest? A week each, against the simulated truth.
 
 use super::super::*;
 use super::world::{Queue, World};
 
+const DAY: f64 = 86400.0;
+const WEEK: f64 = 7.0 * DAY;
+/// Share of the moments in which the truth must be inside the reported interval, and inside three
+/// standard deviations.
+const COVERED: f64 = 0.99;
+
 /// What a run showed.
 #[derive(Debug, Default)]
 struct Record {
-    moments: usize,
-    covered: usize,
-    within_three_sd: usize,
+    moments: f64,
+    within_distance: f64,
+    within_three_sd: f64,
+    frequency_within_three_sd: f64,
     squares: f64,
-    z: f64,
+    /// Of the measurements themselves.
+    measured: f64,
     measured_squares: f64,
-    samples: usize,
-    distance: f64,
-    sd: f64,
 }
 
 impl Record {
     fn note(&mut self, estimate: &Estimate, world: &World) {
         let error = (estimate.offset - world.truth()).seconds();
-        self.moments += 1;
-        self.covered += usize::from(error.abs() <= estimate.root_distance());
-        self.within_three_sd += usize::from(error.abs() <= 3.0 * estimate.offset_sd);
+        let frequency_error = estimate.frequency.value - world.true_frequency();
+        let count = |is: bool| f64::from(u8::from(is));
+        self.moments += 1.0;
+        self.within_distance += count(error.abs() <= estimate.root_distance());
+        self.within_three_sd += count(error.abs() <= 3.0 * estimate.offset_sd);
+        self.frequency_within_three_sd +=
+            count(frequency_error.abs() <= 3.0 * estimate.frequency.sd);
         self.squares += error * error;
-        self.z += (error / estimate.offset_sd).powi(2);
-        self.samples += estimate.samples;
-        self.distance += estimate.root_distance();
-        self.sd += estimate.offset_sd;
     }
+
     fn rms(&self) -> f64 {
-        (self.squares / self.moments as f64).sqrt()
+        (self.squares / self.moments).sqrt()
+    }
+
+    fn measured_rms(&self) -> f64 {
+        (self.measured_squares / self.measured).sqrt()
     }
 }
 
 /// Runs `world` for `duration` seconds with an exchange every `poll` seconds, looking at the estimate
-/// some time after each.
-fn run(world: &mut World, duration: f64, poll: f64, mut event: impl FnMut(&mut World)) -> Record {
+/// some time after each. `events` may change the world at any exchange.
+fn run(world: &mut World, duration: f64, poll: f64, events: impl Fn(&mut World)) -> Record {
     let mut estimator = Estimator::new(Settings::default(), Frequency { value: 0.0, sd: 100e-6 });
     let mut record = Record::default();
-    let end = world.elapsed + duration;
-    while world.elapsed < end {
-        event(world);
+    while world.elapsed < duration {
+        events(world);
         if let Some(measurement) = world.exchange() {
+            record.measured += 1.0;
             record.measured_squares += (measurement.offset() - world.truth()).seconds().powi(2);
             estimator.add(&measurement);
         }
         let wait = poll * world.uniform();
         world.advance(wait);
-        if world.elapsed > duration / 10.0
-            && let Some(estimate) = estimator.estimate(world.now())
-        {
+        if let Some(estimate) = estimator.estimate(world.now()) {
             record.note(&estimate, world);
         }
         world.advance(poll - wait);
@@ -58,83 +66,108 @@ fn run(world: &mut World, duration: f64, poll: f64, mut event: impl FnMut(&mut W
     record
 }
 
+/// Runs a week of `world` and asserts that its bounds hold.
+fn week(name: &str, world: World, poll: f64, events: impl Fn(&mut World)) -> Record {
+    let mut world = world;
+    let record = run(&mut world, WEEK, poll, events);
+    let share = |count: f64| count / record.moments;
+    println!(
+        "{name}: error {:.3e} s of measurements that are off by {:.3e} s; truth in the interval \
+         {:.4}, within 3 sd {:.4}, frequency within 3 sd {:.4}",
+        record.rms(),
+        record.measured_rms(),
+        share(record.within_distance),
+        share(record.within_three_sd),
+        share(record.frequency_within_three_sd),
+    );
+    assert!(share(record.within_distance) >= COVERED, "{name}: {record:?}");
+    record
+}
+
+fn assert_sd_honest(record: &Record) {
+    assert!(record.within_three_sd / record.moments >= COVERED, "{record:?}");
+    assert!(record.frequency_within_three_sd / record.moments >= COVERED, "{record:?}");
+}
+
 #[test]
-fn experiment() {
-    let week = 7.0 * 86400.0;
-    type S = (&'static str, fn(u64) -> World, f64);
-    let cases: &[S] = &[
-        ("lan100us", |s| World::with_path(s, 1e-4, Queue::Exponential(1e-5)), 256.),
-        ("default", |s| World::with_path(s, 1e-4, Queue::Exponential(1e-4)), 512.),
-        ("wan1ms", |s| World::with_path(s, 1e-2, Queue::Exponential(1e-3)), 776.),
-        ("wan10ms", |s| World::with_path(s, 5e-2, Queue::Exponential(1e-2)), 886.),
-        (
-            "wander1e-8",
-            |s| World { walk: 1e-8, ..World::with_path(s, 1e-4, Queue::Exponential(1e-4)) },
-            153.,
-        ),
-        (
-            "wander1e-7",
-            |s| World { walk: 1e-7, ..World::with_path(s, 1e-3, Queue::Exponential(1e-3)) },
-            153.,
-        ),
-        (
-            "tcxo",
-            |s| World { walk: 1e-11, ..World::with_path(s, 1e-3, Queue::Exponential(1e-4)) },
-            886.,
-        ),
-        (
-            "temp",
-            |s| World {
-                temperature: (1e-6, 7200.),
-                ..World::with_path(s, 1e-3, Queue::Exponential(1e-4))
-            },
-            149.,
-        ),
-        (
-            "tempday",
-            |s| World {
-                temperature: (1e-6, 86400.),
-                ..World::with_path(s, 1e-3, Queue::Exponential(1e-4))
-            },
-            512.,
-        ),
-        ("gauss", |s| World::with_path(s, 1e-3, Queue::Gaussian(5e-5)), 618.),
-        ("poll4", |s| World::with_path(s, 5e-5, Queue::Exponential(5e-6)), 16.),
-        ("bursty", |s| World::with_path(s, 1e-4, Queue::Bursty(1e-4, 2e-3)), 532.),
-        (
-            "loss",
-            |s| World { loss: 0.3, ..World::with_path(s, 1e-3, Queue::Exponential(1e-3)) },
-            670.,
-        ),
+fn near_and_far_servers() {
+    let cases = [
+        ("lan", 1e-4, Queue::Exponential(1e-5), 256.0),
+        ("metropolis", 1e-3, Queue::Exponential(1e-4), 512.0),
+        ("continent", 1e-2, Queue::Exponential(1e-3), 776.0),
+        ("overseas", 5e-2, Queue::Exponential(1e-2), 886.0),
+        ("noise that is no queue", 1e-3, Queue::Gaussian(5e-5), 618.0),
+        ("bursts", 1e-3, Queue::Bursty(1e-4, 2e-3), 532.0),
     ];
-    for (name, make, poll) in cases {
-        let mut total = Record::default();
-        for seed in 0..4 {
-            let mut world = make(seed);
-            let duration = if *poll < 100. { 86400.0 } else { week };
-            let r = run(&mut world, duration, *poll, |_| ());
-            total.moments += r.moments;
-            total.covered += r.covered;
-            total.within_three_sd += r.within_three_sd;
-            total.squares += r.squares;
-            total.z += r.z;
-            total.z += r.z;
-            total.samples += r.samples;
-            total.distance += r.distance;
-            total.sd += r.sd;
-            total.measured_squares += r.measured_squares;
-        }
-        let n = total.moments as f64;
-        println!(
-            "{name:12} rms {:.3e} raw {:.3e} sd {:.3e} dist {:.3e} covered {:.4} 3sd {:.4} z {:.2} samples {:.1}",
-            total.rms(),
-            (total.measured_squares / n).sqrt(),
-            total.sd / n,
-            total.distance / n,
-            total.covered as f64 / n,
-            total.within_three_sd as f64 / n,
-            (total.z / n).sqrt(),
-            total.samples as f64 / n
-        );
+    for (seed, (name, base, queue, poll)) in (100..).zip(cases) {
+        println!("seed {seed}");
+        assert_sd_honest(&week(name, World::with_path(seed, base, queue), poll, |_| ()));
     }
+}
+
+#[test]
+fn calm_and_restless_oscillators() {
+    for (seed, (name, walk, poll)) in
+        (200..).zip([("tcxo", 1e-11, 1024.0), ("poor", 1e-8, 153.0), ("terrible", 1e-7, 153.0)])
+    {
+        println!("seed {seed}");
+        let world = World { walk, ..World::with_path(seed, 1e-3, Queue::Exponential(1e-4)) };
+        assert_sd_honest(&week(name, world, poll, |_| ()));
+    }
+}
+
+#[test]
+fn the_temperature_of_the_room() {
+    for (seed, (name, amplitude, period, poll)) in (300..).zip([
+        ("air conditioning", 1e-6, 7200.0, 149.0),
+        ("day and night", 1e-6, DAY, 512.0),
+        ("day and night, slow polls", 2e-6, DAY, 1024.0),
+    ]) {
+        println!("seed {seed}");
+        let path = World::with_path(seed, 1e-3, Queue::Exponential(1e-4));
+        let world = World { temperature: (amplitude, period), ..path };
+        assert_sd_honest(&week(name, world, poll, |_| ()));
+    }
+}
+
+#[test]
+fn everything_at_once() {
+    for seed in 400..404 {
+        println!("seed {seed}");
+        let world = World {
+            loss: 0.3,
+            temperature: (0.5e-6, DAY),
+            ..World::with_path(seed, 1e-2, Queue::Exponential(1e-3))
+        };
+        // Both ways longer by 5 ms, then one way by 4 ms more, then the other, then all as it was.
+        week("loss, temperature, routes", world, 256.0, |world| {
+            let (outbound, inbound) = match world.elapsed / DAY {
+                ..1.0 => (10e-3, 10e-3),
+                1.0..2.0 => (15e-3, 15e-3),
+                2.0..3.5 => (19e-3, 15e-3),
+                3.5..5.0 => (19e-3, 19e-3),
+                _ => (10e-3, 10e-3),
+            };
+            world.outbound.base = outbound;
+            world.inbound.base = inbound;
+        });
+    }
+}
+
+#[test]
+fn asymmetric_paths_stay_within_half_the_delay() {
+    for seed in 500..503 {
+        println!("seed {seed}");
+        let mut world = World::with_path(seed, 0.0, Queue::Exponential(1e-3));
+        world.outbound.base = 20e-3;
+        week("all of the delay on one way", world, 256.0, |_| ());
+    }
+}
+
+#[test]
+fn averaging_beats_single_measurements() {
+    let mut world = World::with_path(600, 1e-2, Queue::Exponential(1e-3));
+    world.walk = 1e-10;
+    let record = week("calm oscillator", world, 256.0, |_| ());
+    assert!(record.rms() < 0.5 * record.measured_rms(), "{record:?}");
 }

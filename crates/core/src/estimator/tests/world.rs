@@ -7,7 +7,7 @@ use timeball_wire::{Oscillator, Span};
 use crate::measurement::Measurement;
 
 /// The longest time over which the oscillator's frequency is taken for constant (s).
-const STRIDE: f64 = 4.0;
+const STRIDE: f64 = 30.0;
 
 /// How the time in queues is distributed.
 #[derive(Clone, Copy, Debug)]

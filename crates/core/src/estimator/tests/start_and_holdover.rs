@@ -1,0 +1,171 @@
+//! Few measurements, and none for a long time.
+
+use super::super::*;
+use super::world::{Queue, World};
+
+const KNOWN: Frequency = Frequency { value: 20e-6, sd: 1e-6 };
+
+fn world(seed: u64) -> World {
+    println!("seed {seed}");
+    World::with_path(seed, 10e-3, Queue::Exponential(1e-3))
+}
+
+#[test]
+fn there_is_no_estimate_without_measurements() {
+    let estimator = Estimator::new(Settings::default(), KNOWN);
+    assert_eq!(estimator.estimate(Oscillator::from_nanos(0)), None);
+    assert_eq!((estimator.len(), estimator.is_empty()), (0, true));
+}
+
+#[test]
+fn one_measurement_gives_an_offset_and_the_known_frequency() {
+    let mut world = world(1);
+    let mut estimator = Estimator::new(Settings::default(), KNOWN);
+    let measurement = world.exchange().unwrap();
+    assert_eq!(estimator.add(&measurement), None);
+    let now = estimator.estimate(measurement.at).unwrap();
+    assert_eq!(now.samples, 1);
+    assert_eq!(now.offset, measurement.offset());
+    assert!((now.frequency.value - 20e-6).abs() < 1e-12, "{now:?}");
+    assert!((1e-6..3e-6).contains(&now.frequency.sd), "{now:?}");
+    assert!(now.root_distance() >= measurement.root_distance(), "{now:?}");
+    assert!((now.root_delay - measurement.delay()).abs() < 1e-12, "{now:?}");
+    assert_eq!((now.age, now.jitter > 0.0), (Span::ZERO, true));
+
+    // The known frequency carries it, and doubt about it widens the interval.
+    let later = estimator.estimate(measurement.at + Span::from_secs(1000)).unwrap();
+    assert!(((later.offset - now.offset).seconds() - 20e-3).abs() < 1e-8, "{later:?}");
+    assert!(later.root_distance() > now.root_distance() + 1e-3, "{later:?}");
+    assert_eq!(later.age, Span::from_secs(1000));
+}
+
+#[test]
+fn a_volley_does_not_overrule_what_is_known_of_the_frequency() {
+    for seed in 10..60 {
+        let mut world = world(seed);
+        let mut estimator = Estimator::new(Settings::default(), KNOWN);
+        for count in 1..=4 {
+            estimator.add(&world.exchange().unwrap());
+            let estimate = estimator.estimate(world.now()).unwrap();
+            assert_eq!(estimate.samples, count);
+            assert!((estimate.frequency.value - 20e-6).abs() < 1e-6, "{estimate:?}");
+            world.advance(2.0);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_drift_file_is_overruled_in_time() {
+    for seed in 60..70 {
+        let mut world = world(seed);
+        // It says 22 ppm and is proud of it.
+        let prior = Frequency { value: 22e-6, sd: 1e-9 };
+        let mut estimator = Estimator::new(Settings::default(), prior);
+        for _ in 0..100 {
+            estimator.add(&world.exchange().unwrap());
+            world.advance(64.0);
+        }
+        let estimate = estimator.estimate(world.now()).unwrap();
+        let error = estimate.frequency.value - world.true_frequency();
+        assert!(error.abs() < 1e-6, "{estimate:?}");
+    }
+}
+
+#[test]
+fn the_first_hour_is_covered() {
+    let (mut moments, mut covered, mut within_three_sd) = (0, 0, 0);
+    for seed in 100..200 {
+        let mut world = world(seed);
+        world.frequency = 100e-6 * world.normal();
+        let prior = Frequency { value: 0.0, sd: 100e-6 };
+        let mut estimator = Estimator::new(Settings::default(), prior);
+        for interval in [2.0, 2.0, 2.0, 64.0, 64.0, 64.0, 128.0, 128.0, 256.0, 512.0, 1024.0] {
+            estimator.add(&world.exchange().unwrap());
+            world.advance(interval);
+            let estimate = estimator.estimate(world.now()).unwrap();
+            let error = (estimate.offset - world.truth()).seconds().abs();
+            moments += 1;
+            covered += u32::from(error <= estimate.root_distance());
+            within_three_sd += u32::from(error <= 3.0 * estimate.offset_sd);
+        }
+    }
+    println!("in the interval {covered}, within 3 sd {within_three_sd} of {moments}");
+    assert_eq!(moments, 1100);
+    assert!(covered >= 1098 && within_three_sd >= 1085);
+}
+
+#[test]
+fn a_day_without_answers_is_covered() {
+    let cases = [("crystal", 1e-9, 0.0), ("restless", 1e-8, 0.0), ("day and night", 1e-9, 1e-6)];
+    for (name, walk, amplitude) in cases {
+        let (mut moments, mut covered, mut growth) = (0, 0, 0.0);
+        for seed in 200..220 {
+            let mut world = world(seed);
+            (world.walk, world.temperature) = (walk, (amplitude, 86400.0));
+            let mut estimator =
+                Estimator::new(Settings::default(), Frequency { value: 0.0, sd: 100e-6 });
+            for _ in 0..400 + seed {
+                estimator.add(&world.exchange().unwrap());
+                world.advance(64.0);
+            }
+            println!(
+                "{:?} {:?}",
+                estimator.estimate(world.now()).unwrap().frequency,
+                estimator.statistics()
+            );
+            let mut last = 0.0;
+            for _ in 0..24 {
+                let estimate = estimator.estimate(world.now()).unwrap();
+                let error = (estimate.offset - world.truth()).seconds().abs();
+                moments += 1;
+                covered += u32::from(error <= estimate.root_distance());
+                assert!(estimate.root_distance() > last, "uncertainty must grow: {estimate:?}");
+                last = estimate.root_distance();
+                world.advance(3600.0);
+            }
+            growth += last / 20.0;
+        }
+        println!("{name}: {covered} of {moments} covered, ± {growth:.3} s after a day");
+        assert!(f64::from(covered) >= 0.99 * f64::from(moments), "{name}");
+    }
+}
+
+#[test]
+fn fifty_years_of_offset_cost_no_digits() {
+    let mut near = world(300);
+    let mut far = world(300).with_origin(Span::from_secs(-50 * 31_556_952));
+    let mut estimators =
+        [Estimator::new(Settings::default(), KNOWN), Estimator::new(Settings::default(), KNOWN)];
+    for _ in 0..50 {
+        estimators[0].add(&near.exchange().unwrap());
+        estimators[1].add(&far.exchange().unwrap());
+        near.advance(64.0);
+        far.advance(64.0);
+    }
+    let [near_estimate, far_estimate] = [
+        (estimators[0].estimate(near.now()).unwrap(), near.truth()),
+        (estimators[1].estimate(far.now()).unwrap(), far.truth()),
+    ]
+    .map(|(estimate, truth)| estimate.offset - truth);
+    assert!((near_estimate - far_estimate).nanos().abs() <= 2, "{near_estimate:?}");
+}
+
+#[test]
+fn statistics_describe_what_was_learnt() {
+    let mut world = world(400);
+    let mut estimator = Estimator::new(Settings::default(), KNOWN);
+    for _ in 0..200 {
+        estimator.add(&world.exchange().unwrap());
+        world.advance(64.0);
+    }
+    let statistics = estimator.statistics().unwrap();
+    assert_eq!(statistics.held, 64);
+    assert!((6..=64).contains(&statistics.used), "{statistics:?}");
+    assert!((statistics.span - 64.0 * (statistics.used - 1) as f64).abs() < 1e-3);
+    assert!((20e-3..20.6e-3).contains(&statistics.delay_floor), "{statistics:?}");
+    // Two exponential queues of 1 ms each have a median of 1.68 ms.
+    assert!((1e-3..2.2e-3).contains(&statistics.typical_excess), "{statistics:?}");
+    assert!(statistics.noise < 1e-3, "{statistics:?}");
+    assert!((0.3e-3..1.5e-3).contains(&statistics.residual_sd), "{statistics:?}");
+    assert!((1e-10..1e-8).contains(&statistics.wander), "{statistics:?}");
+}
