@@ -33,8 +33,10 @@ use window::{Point, Window};
 
 /// Largest window that can be asked for.
 const MAX_WINDOW: usize = 1024;
-/// Wander ((s/s)²/s) that is assumed at least where a prediction reaches further than any that was
-/// ever put to the test: the night is colder than the afternoon.
+/// Where a prediction reaches further than any that was ever put to the test, wander is taken for so
+/// many times what was learnt…
+const UNTESTED_FACTOR: f64 = 3.0;
+/// …and for this ((s/s)²/s) at least, which covers 1 ppm between day and night.
 const UNTESTED_WANDER: f64 = 1e-17;
 /// What was learnt of noise and wander is itself uncertain, and a window that was chosen for its
 /// small variance is likely to understate it. Variances are reported this many times larger…
@@ -266,8 +268,9 @@ impl Estimator {
     fn offset_variance(&self, findings: &Findings, t: f64) -> f64 {
         let wander = self.wander.mean();
         let beyond = (t - findings.tested).max(0.0);
-        let untested = (UNTESTED_WANDER - wander).max(0.0) * beyond.powi(3) / 3.0;
-        findings.fit.line.variance(t, wander) * learning(findings.fit.samples) + untested
+        let untested = UNTESTED_WANDER.max(UNTESTED_FACTOR * wander) - wander;
+        findings.fit.line.variance(t, wander) * learning(findings.fit.samples)
+            + untested * beyond.powi(3) / 3.0
     }
 
     fn frequency(&self, findings: &Findings, t: f64) -> Frequency {
