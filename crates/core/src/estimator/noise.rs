@@ -10,8 +10,10 @@
 
 use super::window::Point;
 
-/// Variance (s²) that nothing measured in nanoseconds can go below.
-const SMALLEST: f64 = 1e-18;
+/// Time is measured in nanoseconds (s).
+const RESOLUTION: f64 = 1e-9;
+/// No variance goes below that (s²).
+const SMALLEST: f64 = RESOLUTION * RESOLUTION;
 /// A measurement that waited this many times longer than usual waited in a single long queue rather
 /// than in many short ones. All of its excess is on one way then, and it soon counts for nothing.
 const LONG_QUEUE: f64 = 4.0;
@@ -85,8 +87,8 @@ impl Noise {
     /// anywhere within their error.
     fn visible(&self, point: &Point) -> f64 {
         let excess = point.excess + self.floor_margin;
-        let long = LONG_QUEUE * self.typical_excess;
-        let discount = if long > 0.0 { 1.0 + (excess / long).powi(2) } else { 1.0 };
+        let long = LONG_QUEUE * self.typical_excess + RESOLUTION;
+        let discount = 1.0 + (excess / long).powi(2);
         excess.powi(2) / 12.0 * discount + point.dispersion.powi(2) / 3.0
     }
 }

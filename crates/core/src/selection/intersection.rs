@@ -9,8 +9,10 @@ pub(super) struct Agreement {
     pub(super) sources: usize,
     /// Lower end (s) of the points that so many intervals cover.
     pub(super) low: f64,
-    /// Upper end (s). If the points make several separate intervals, it is that of the last.
+    /// Upper end (s).
     pub(super) high: f64,
+    /// The points between the ends make several separate intervals.
+    pub(super) is_split: bool,
 }
 
 impl Agreement {
@@ -34,8 +36,13 @@ impl Agreement {
             match edge {
                 Edge::Start => {
                     depth += 1;
-                    if agreement.is_none_or(|best| depth > best.sources) {
-                        agreement = Some(Self { sources: depth, low: value, high: value });
+                    match agreement.as_mut() {
+                        Some(best) if depth < best.sources => {}
+                        Some(best) if depth == best.sources => best.is_split = true,
+                        _ => {
+                            let (low, high) = (value, value);
+                            agreement = Some(Self { sources: depth, low, high, is_split: false });
+                        }
                     }
                 }
                 Edge::End => {

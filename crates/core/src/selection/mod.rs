@@ -11,6 +11,8 @@ mod cluster;
 mod fitness;
 mod intersection;
 mod system_peer;
+#[cfg(test)]
+mod tests;
 mod truechimers;
 mod verdict;
 mod wording;

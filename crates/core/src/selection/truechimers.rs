@@ -60,8 +60,8 @@ fn majority(
 fn outside(contender: &Contender, agreement: &Agreement, interval: &str) -> String {
     let off = Measured((contender.view.offset - agreement.centre()).abs());
     let half_width = Measured(agreement.half_width());
-    if agreement.contains(contender.view.offset) {
-        format!("{off} off, too sure of it to agree with the {interval} of ±{half_width}")
+    if agreement.is_split && agreement.contains(contender.view.offset) {
+        format!("{off} off, in one of several intervals that equally many agree on")
     } else {
         format!("{off} off, outside the {interval} of ±{half_width}")
     }

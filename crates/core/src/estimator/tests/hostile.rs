@@ -141,9 +141,9 @@ proptest! {
         }
     }
 
-    /// Moving the origin of either time scale changes nothing but the origin.
+    /// Moving the origin of a time scale changes nothing but the origin.
     #[test]
-    fn origins_do_not_matter(seed: u64, origin in -2_000_000_000i64..2_000_000_000) {
+    fn origins_do_not_matter(seed: u64, origin in 0..2_000_000_000i64) {
         let prior = Frequency { value: 0.0, sd: 100e-6 };
         let [mut here, mut there] = [(); 2].map(|()| Estimator::new(Settings::default(), prior));
         let mut world = World::new(seed);
@@ -159,9 +159,7 @@ proptest! {
             world.advance(64.0);
         }
         let [here, there] = [here, there].map(|e| e.estimate(world.now()).unwrap());
-        // Halving an odd number of nanoseconds rounds.
-        prop_assert!((there.offset - here.offset - shift).nanos().abs() <= 20);
-        prop_assert!((there.offset_sd / here.offset_sd - 1.0).abs() < 1e-3);
+        prop_assert_eq!(there, Estimate { offset: here.offset + shift, ..here });
     }
 }
 

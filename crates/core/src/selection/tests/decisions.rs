@@ -1,0 +1,208 @@
+//! Whether there is a time to follow, and which.
+
+use super::*;
+
+#[test]
+fn nobody_to_ask() {
+    assert_eq!(select(&[]), Outcome { verdicts: vec![], decision: Decision::NoneSelectable });
+    let outcome = select(&[Candidate { reachable: false, ..source(1, 0.0, 1e-3) }]);
+    assert_eq!(outcome.decision, Decision::NoneSelectable);
+}
+
+#[test]
+fn two_that_contradict_each_other_are_no_majority() {
+    let outcome = select(&[source(1, 0.0, 1e-3), source(2, 0.212, 2e-3)]);
+    assert_eq!(outcome.decision, Decision::NoMajority { agreeing: 1, candidates: 2 });
+    assert_eq!(outcome.decision.to_string(), "no majority: at most 1 of 2 sources agree");
+    assert_eq!(states(&outcome), [State::Waiting; 2]);
+    for index in 0..2 {
+        assert_eq!(
+            reason(&outcome, index),
+            "no majority: agrees with 0 of 1 other; 212.0 ms from the nearest that contradicts it"
+        );
+    }
+}
+
+#[test]
+fn half_is_no_majority() {
+    // Counting the edges of intervals instead of sources, as the RFC's skeleton does, would find one.
+    let outcome = select(&[
+        source(1, 0.0, 1e-3),
+        source(2, 0.1e-3, 1e-3),
+        source(3, 30e-3, 1e-3),
+        source(4, 30.1e-3, 1e-3),
+    ]);
+    assert_eq!(outcome.decision, Decision::NoMajority { agreeing: 2, candidates: 4 });
+    assert_eq!(
+        reason(&outcome, 0),
+        "no majority: agrees with 1 of 3 others; 30.0 ms from the nearest that contradicts it"
+    );
+}
+
+#[test]
+fn three_of_five_are_a_majority() {
+    let outcome = select(&[
+        source(1, 0.0, 1e-3),
+        source(2, 70e-3, 1e-3),
+        source(3, 0.2e-3, 1e-3),
+        source(4, -0.1, 1e-3),
+        source(5, 0.1e-3, 1e-3),
+    ]);
+    let falseticker = State::Falseticker;
+    let found = states(&outcome);
+    assert_eq!((found[1], found[3]), (falseticker, falseticker));
+    assert_eq!(combination(&outcome).sources.len(), 3);
+}
+
+#[test]
+fn a_sharp_source_inside_wide_ones_is_believed() {
+    let wide = [source(1, 5e-3, 50e-3), source(2, -8e-3, 50e-3), source(3, 0.0, 50e-3)];
+    let sharp = source(4, 1e-3, 0.5e-3);
+    let outcome = select(&[wide[0], wide[1], wide[2], sharp]);
+    assert_eq!(states(&outcome)[3], State::Selected);
+}
+
+#[test]
+fn intervals_that_touch_agree() {
+    let outcome = select(&[source(1, 0.0, 0.25), source(2, 0.5, 0.25)]);
+    assert_eq!(combination(&outcome).sources.len(), 2);
+}
+
+#[test]
+fn when_a_near_server_and_a_liar_both_agree_with_a_distant_one_only_that_is_sure() {
+    let (distant, near, liar) =
+        (source(1, 0.0, 50e-3), source(2, 0.0, 1e-3), source(3, 30e-3, 1e-3));
+    let outcome = select(&[distant, near, liar]);
+    assert_eq!(states(&outcome), [State::Selected, State::Falseticker, State::Falseticker]);
+    assert_eq!(
+        reason(&outcome, 2),
+        "15.0 ms off, in one of several intervals that equally many agree on"
+    );
+}
+
+#[test]
+fn trusted_sources_that_contradict_each_other_are_no_majority() {
+    let trusted = |id, offset| with_options(source(id, offset, 1e-3), |o| o.trust = true);
+    let outcome = select(&[trusted(1, 0.0), trusted(2, 0.1), source(3, 0.0, 1e-3)]);
+    assert_eq!(outcome.decision, Decision::NoMajority { agreeing: 1, candidates: 2 });
+    assert_eq!(states(&outcome), [State::Waiting; 3]);
+    assert_eq!(reason(&outcome, 2), "waits for the trusted sources, which contradict each other");
+}
+
+#[test]
+fn a_required_source_must_agree() {
+    let required = |offset| with_options(source(3, offset, 1e-3), |o| o.require = true);
+    let others = [source(1, 0.0, 1e-3), source(2, 0.0, 1e-3)];
+    let outcome = select(&[others[0], others[1], required(1.0)]);
+    assert_eq!(outcome.decision, Decision::RequiredMissing(SourceId(3)));
+    assert_eq!(states(&outcome), [State::Waiting, State::Waiting, State::Falseticker]);
+    assert_eq!(reason(&outcome, 0), "agrees, but a required source does not");
+    let silent = Candidate { reachable: false, ..required(0.0) };
+    let outcome = select(&[others[0], others[1], silent]);
+    assert_eq!(outcome.decision, Decision::RequiredMissing(SourceId(3)));
+    combination(&select(&[others[0], others[1], required(0.0)]));
+}
+
+#[test]
+fn fewer_than_the_minimum_wait() {
+    let settings = Settings { minimum_sources: 3, ..Settings::default() };
+    let two = [source(1, 0.0, 1e-3), source(2, 0.0, 1e-3)];
+    let outcome = Selection::new(settings).select(&two);
+    assert_eq!(outcome.decision, Decision::TooFew { agreeing: 2, required: 3 });
+    assert_eq!(states(&outcome), [State::Waiting; 2]);
+    assert_eq!(reason(&outcome, 0), "agrees, but only 2 of the 3 required do");
+    let mut selection = Selection::new(settings);
+    combination(&selection.select(&[two[0], two[1], source(3, 0.0, 1e-3)]));
+    selection.configure(Settings { minimum_sources: 4, ..settings });
+    let outcome = selection.select(&[two[0], two[1], source(3, 0.0, 1e-3)]);
+    assert_eq!(outcome.decision, Decision::TooFew { agreeing: 3, required: 4 });
+}
+
+#[test]
+fn the_first_decision_waits_for_sources_that_are_about_to_be_ready() {
+    let samples = |id, count| with_view(source(id, 0.0, 1e-3), |v| v.samples = count);
+    let mut selection = Selection::new(Settings::default());
+    let outcome = selection.select(&[samples(1, 3), samples(2, 2), samples(3, 1)]);
+    assert_eq!(outcome.decision, Decision::Waiting);
+    assert_eq!(states(&outcome), [State::Waiting, State::Measuring, State::Measuring]);
+    assert_eq!(reason(&outcome, 0), "ready; waits for 2 sources about to be");
+    let outcome = selection.select(&[samples(1, 3), samples(2, 3), samples(3, 3)]);
+    assert_eq!(combination(&outcome).sources.len(), 3);
+    // Later ones are not waited for.
+    combination(&selection.select(&[samples(1, 3), samples(2, 3), samples(4, 2)]));
+}
+
+#[test]
+fn the_first_decision_waits_neither_for_the_silent_nor_for_ever() {
+    let samples = |id, count| with_view(source(id, 0.0, 1e-3), |v| v.samples = count);
+    let none = Candidate { view: None, ..source(2, 0.0, 1e-3) };
+    let lost = Candidate { reachable: false, ..samples(2, 2) };
+    let ignored = with_options(samples(2, 2), |o| o.noselect = true);
+    for other in [none, lost, ignored] {
+        combination(&select(&[samples(1, 3), other]));
+    }
+    // The one that is ready has measured twice more meanwhile.
+    combination(&select(&[samples(1, 5), samples(2, 2)]));
+    let mut selection = Selection::new(Settings::default());
+    let rounds = (0..100)
+        .take_while(|_| {
+            selection.select(&[samples(1, 3), samples(2, 2)]).decision == Decision::Waiting
+        })
+        .count();
+    assert_eq!(rounds, 8);
+}
+
+#[test]
+fn a_near_source_dominates_a_far_one_and_jitter_counts() {
+    let far = source(2, 3e-3, 20e-3);
+    let near = source(1, 0.0, 7e-3);
+    let offset = combination(&select(&[near, far])).offset;
+    assert!((0.1e-3..0.5e-3).contains(&offset), "{offset}");
+    let noisy = with_view(source(2, 3e-3, 7e-3), |v| v.offset_sd = 10e-3);
+    let offset = combination(&select(&[near, noisy])).offset;
+    assert!((0.01e-3..0.3e-3).contains(&offset), "{offset}");
+    let equal = combination(&select(&[near, source(2, 3e-3, 7e-3)])).offset;
+    assert!((equal - 1.5e-3).abs() < 1e-12, "{equal}");
+}
+
+#[test]
+fn many_sources_are_not_taken_for_independent() {
+    let sd = |count| {
+        let candidates: Vec<_> = (0..count).map(|id| source(id, 0.0, 20e-3)).collect();
+        let outcome = select(&candidates);
+        let combination = combination(&outcome);
+        (combination.offset_sd / 1e-3, combination.frequency.sd / 1e-7)
+    };
+    assert_eq!(sd(1), (1.0, 1.0));
+    // √(½ + ½/n)
+    let (offset, frequency) = sd(4);
+    assert!((offset - 0.625f64.sqrt()).abs() < 1e-9, "{offset}");
+    assert!((frequency - 0.625f64.sqrt()).abs() < 1e-9, "{frequency}");
+    assert!(sd(100).0 > 0.5f64.sqrt());
+}
+
+#[test]
+fn a_frequency_that_cannot_be_is_left_out() {
+    let odd = with_view(source(2, 0.0, 1e-3), |v| v.frequency.value = 400e-6);
+    let outcome = select(&[source(1, 0.0, 1e-3), odd]);
+    let combination = combination(&outcome);
+    assert_eq!(combination.sources.len(), 2);
+    assert!((combination.frequency.value - 10e-6).abs() < 1e-12);
+}
+
+#[test]
+fn leap_warnings_are_voted_on() {
+    let says = |id, leap| Candidate { leap, ..source(id, 0.0, 1e-3) };
+    let (none, insert, delete) =
+        (LeapIndicator::NoWarning, LeapIndicator::Insert, LeapIndicator::Delete);
+    let vote = |candidates: &[Candidate]| combination(&select(candidates)).leap;
+    assert_eq!(vote(&[says(1, insert)]), insert);
+    assert_eq!(vote(&[says(1, insert), says(2, none)]), none);
+    assert_eq!(vote(&[says(1, insert), says(2, none), says(3, insert)]), insert);
+    assert_eq!(vote(&[says(1, delete), says(2, insert), says(3, none)]), none);
+    // A liar has no vote, and where there are trusted sources the others have none.
+    let liar = |id| Candidate { leap: insert, ..source(id, 1.0, 1e-3) };
+    assert_eq!(vote(&[says(1, none), says(2, none), liar(3), says(4, insert)]), none);
+    let trusted = |id, leap| with_options(says(id, leap), |o| o.trust = true);
+    assert_eq!(vote(&[trusted(1, delete), says(2, none), says(3, none)]), delete);
+}
