@@ -29,3 +29,11 @@ keep("config", example.read_bytes())
 keep("config", example.read_bytes().replace(b"\n#", b"\n"))
 for file in configurations.glob("*.toml"):
     keep("config", file.read_bytes())
+
+# As many fields as a packet may have, and one more: far for a fuzzer to find by itself.
+client_header = bytes([0x23]) + bytes(47)
+field = bytes([0x99, 0x99, 0, 16]) + bytes(12)
+for count in (64, 65):
+    datagram = client_header + count * field + bytes([0, 0, 0, 1]) + bytes(16)
+    keep("packet", datagram)
+    keep("message", datagram)
