@@ -123,3 +123,115 @@ impl Line {
         gain.max(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+    use timeball_wire::{Oscillator, Span};
+
+    use super::*;
+    use crate::measurement::Measurement;
+
+    const UNKNOWN: Frequency = Frequency { value: 0.0, sd: 1.0 };
+
+    fn point(t: f64, y: f64, variance: f64) -> Point {
+        let measurement = Measurement {
+            at: Oscillator::from_nanos(0) + Span::from_seconds(t),
+            outbound: Span::ZERO,
+            inbound: Span::ZERO,
+            dispersion: 0.0,
+            root_delay: 0.0,
+            root_dispersion: 0.0,
+        };
+        Point { t, y, variance, ..Point::new(&measurement) }
+    }
+
+    fn assert_close(a: f64, b: f64, tolerance: f64) {
+        assert!((a - b).abs() <= tolerance * b.abs().max(1e-30), "{a} is not {b}");
+    }
+
+    #[test]
+    fn points_on_a_line_give_that_line() {
+        let points = [-300.0, -200.0, -50.0, 0.0].map(|t| point(t, 3e-3 + 2e-6 * t, 1e-8));
+        let line = Line::fit(&points, UNKNOWN);
+        assert_close(line.at(100.0), 3.2e-3, 1e-6);
+        assert_close(line.slope(), 2e-6, 1e-6);
+    }
+
+    #[test]
+    fn a_bad_point_counts_for_less() {
+        let points = [point(-100.0, 0.0, 1e-8), point(0.0, 1e-3, 3e-8)];
+        let line = Line::fit(&points, Frequency { value: 0.0, sd: 1e-12 });
+        // With the slope known the line goes through the weighted mean.
+        assert_close(line.at(0.0), 0.25e-3, 1e-6);
+        assert_close(line.noise_variance(0.0), 0.75e-8, 1e-6);
+    }
+
+    #[test]
+    fn the_prior_is_one_more_observation_of_the_slope() {
+        // The points alone say 10 ppm, with this standard deviation.
+        let points = [point(-100.0, 0.0, 1e-6), point(0.0, 1e-3, 1e-6)];
+        let sd = 1e-3 * 2f64.sqrt() / 100.0;
+        let line = Line::fit(&points, Frequency { value: 3e-5, sd });
+        assert_close(line.slope(), 2e-5, 1e-9);
+        assert_close(line.slope_variance(0.0, 0.0), sd * sd / 2.0, 1e-9);
+    }
+
+    #[test]
+    fn wander_of_a_line_through_two_points_is_as_computed_by_hand() {
+        // g(s) = t (1 + s/T) between the points, t − s after them.
+        let (t, length) = (500.0, 200.0);
+        let points = [point(-length, 0.0, 1e-12), point(0.0, 0.0, 1e-12)];
+        let line = Line::fit(&points, UNKNOWN);
+        assert_close(line.wander_gain(t), t * t * length / 3.0 + t * t * t / 3.0, 1e-6);
+        // The slope is the mean frequency between them.
+        assert_close(line.slope_variance(0.0, 1.0), length / 3.0, 1e-6);
+    }
+
+    #[test]
+    fn one_point_follows_the_prior() {
+        let line = Line::fit(&[point(0.0, 0.0, 1e-6)], Frequency { value: 1e-5, sd: 1e-6 });
+        assert_close(line.at(100.0), 1e-3, 1e-9);
+        assert_close(line.noise_variance(100.0), 1e-6 + 1e-8, 1e-9);
+        assert_close(line.wander_gain(100.0), 1e6 / 3.0, 1e-9);
+    }
+
+    /// Noise and wander are simulated many times over; what the line says of its uncertainty must be
+    /// what comes out.
+    #[test]
+    fn the_variance_is_that_of_simulated_oscillators() {
+        const SEED: u64 = 11;
+        println!("seed {SEED}");
+        let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+        // The sum of twelve uniform variables is normal enough.
+        let mut normal =
+            || (0..12).map(|_| rng.next_u32() as f64 / 2f64.powi(32)).sum::<f64>() - 6.0;
+        let (wander, ahead, runs) = (1e-16f64, 600, 4000);
+        let times = [-4000, -3900, -3000, -2500, -1000, -990, -400, 0];
+        let sds = [1e-4, 3e-4, 1e-4, 2e-4, 1e-4, 1e-4, 5e-4, 2e-4];
+        let prior = Frequency { value: 5e-6, sd: 2e-7 };
+        let (mut offset_squares, mut slope_squares) = (0.0, 0.0);
+        let mut predicted = (0.0, 0.0);
+        for _ in 0..runs {
+            let mut frequency = prior.value + prior.sd * normal();
+            let (mut offset, mut truth) = (0.0, Vec::new());
+            for second in (times[0]..=ahead).step_by(10) {
+                truth.push((second, offset));
+                offset += 10.0 * frequency;
+                frequency += (10.0 * wander).sqrt() * normal();
+            }
+            let at = |time| truth[((time - times[0]) / 10) as usize].1;
+            let points: Vec<Point> = std::iter::zip(times, sds)
+                .map(|(time, sd)| point(f64::from(time), at(time) + sd * normal(), sd * sd))
+                .collect();
+            let line = Line::fit(&points, prior);
+            let later = f64::from(ahead);
+            offset_squares += (line.at(later) - at(ahead)).powi(2);
+            slope_squares += (line.slope() - frequency).powi(2);
+            predicted = (line.variance(later, wander), line.slope_variance(later, wander));
+        }
+        assert_close(offset_squares / f64::from(runs), predicted.0, 0.1);
+        assert_close(slope_squares / f64::from(runs), predicted.1, 0.1);
+    }
+}

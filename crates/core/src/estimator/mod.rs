@@ -113,32 +113,26 @@ impl Estimator {
         point.error = (point.offset - findings.offset).seconds() - findings.fit.line.at(since);
         let floor = route::newest_floor(self.window.all());
         point.excess = (point.delay - floor).max(0.0);
-        let measured = findings.noise.variance(&point);
-        let expected = (measured + self.offset_variance(&findings, since)).sqrt();
+        let predicted = self.offset_variance(&findings, since);
+        let without_queues = findings.noise.variance_without_queues(&point) + predicted;
+        point.expected = without_queues.sqrt();
 
         // Queues explain half of the excess; uncertainty the rest, up to the gate.
         let gate = GATE + GATE_FEW / findings.fit.samples as f64;
-        let explained = point.excess / 2.0 + point.dispersion + gate * expected;
+        let explained = point.excess / 2.0 + point.dispersion + gate * point.expected;
         let mut stepped = None;
         if point.error.abs() <= explained {
             self.suspects.clear();
-            let line = &findings.fit.line;
-            let noise = measured + line.noise_variance(since);
-            if self.len() >= LESSON {
-                self.wander.learn(point.error, noise, line.wander_gain(since));
-            }
+            self.learn_wander(&findings, &point);
             self.accept(point);
-        } else if let Some(change) = self.suspects.add(Suspect {
-            point,
-            expected,
-            since,
-            shorter: (floor - point.delay).max(0.0),
-        }) {
-            stepped = self.follow(change);
+        } else {
+            let shorter = (floor - point.delay).max(0.0);
+            let change = self.suspects.add(Suspect { point, since, shorter });
+            stepped = change.and_then(|change| self.follow(change));
         }
         Some(Surprise {
             error: point.error,
-            expected,
+            expected: (without_queues + point.excess.powi(2) / 12.0).sqrt(),
             samples: self.findings.map_or(0, |findings| findings.fit.samples),
             stepped,
         })
@@ -183,7 +177,7 @@ impl Estimator {
     /// Forgets where the source was but not how fast the oscillator runs: the source stepped or was
     /// replaced, or this machine slept.
     pub fn restart(&mut self) {
-        self.forget_phase();
+        self.keep(0);
         self.known_base = None;
         self.suspects.clear();
     }
@@ -213,10 +207,25 @@ impl Estimator {
         })
     }
 
+    /// Learns from how far a measurement missed its prediction.
+    fn learn_wander(&mut self, findings: &Findings, point: &Point) {
+        if self.len() < LESSON {
+            return;
+        }
+        let since = (point.at - findings.at).seconds();
+        let line = &findings.fit.line;
+        let noise = findings.noise.variance(point) + line.noise_variance(since);
+        self.wander.learn(point.error, noise, line.wander_gain(since));
+    }
+
     /// Puts a measurement into the window and fits the line anew.
     fn accept(&mut self, point: Point) {
         self.window.push(point);
         route::assign(self.window.all_mut());
+        if let Some(count) = route::one_way_longer(self.window.all()) {
+            self.keep(count);
+            route::assign(self.window.all_mut());
+        }
         let typical_excess = self.window.typical_excess();
         let noise = Noise::learn(self.window.all_mut(), typical_excess, self.known_base);
         let (prior, wander) = (self.prior.at(point.at), self.wander.mean());
@@ -233,19 +242,17 @@ impl Estimator {
     /// Follows what several suspects in a row turned out to be. Returns the size of a step (s).
     fn follow(&mut self, change: Change) -> Option<f64> {
         let suspects = std::mem::take(&mut self.suspects);
+        self.keep(0);
         let stepped = match change {
-            Change::Noise => None,
-            Change::Step(by) => {
-                self.forget_phase();
-                Some(by)
-            }
-            Change::Route => {
-                self.forget_phase();
+            Change::Step(by) => Some(by),
+            Change::Route => None,
+            Change::Frequency(by) => {
+                self.prior.shift(by);
                 None
             }
-            Change::Frequency(by) => {
-                self.forget_phase();
-                self.prior.shift(by);
+            Change::Noise(variance) => {
+                let base = self.known_base.unwrap_or(0.0);
+                self.known_base = Some(base.max(variance));
                 None
             }
         };
@@ -253,14 +260,15 @@ impl Estimator {
         stepped
     }
 
-    /// Forgets all measurements, but keeps what they told of frequency, noise and wander.
-    fn forget_phase(&mut self) {
+    /// Forgets all but the newest `count` measurements, and keeps what the others told of frequency,
+    /// noise and wander.
+    fn keep(&mut self, count: usize) {
         if let Some(findings) = self.findings.take() {
             let frequency = self.frequency(&findings, 0.0);
             self.prior = Prior::warm(frequency, findings.at, self.wander.mean());
             self.known_base = Some(findings.noise.base());
         }
-        self.window.clear();
+        self.window.keep(count);
     }
 
     /// Variance of the offset (s²) that the line predicts for `t` seconds after the newest

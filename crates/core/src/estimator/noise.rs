@@ -26,8 +26,10 @@ const TRIPLE_LIMIT: f64 = 16.0;
 const UNKNOWN_SHARE: f64 = 0.12;
 /// By how much that becomes less with each further measurement of a similar delay.
 const UNKNOWN_FADING: f64 = 3.0;
-/// Triples that the base is worth that was found before the phase was forgotten.
+/// Triples that the base is worth that was found before the phase was forgotten…
 const KNOWN_TRIPLES: f64 = 4.0;
+/// …until there are so many measurements.
+const KNOWN_UNTIL: usize = 16;
 /// Steps of bisection: enough for a thousandth over thirty decades.
 const BISECTIONS: usize = 16;
 
@@ -53,6 +55,7 @@ impl Noise {
         for point in points.iter_mut() {
             point.variance = noise.variance(point);
         }
+        let known = known.filter(|_| points.len() < KNOWN_UNTIL);
         let (prior, worth) = known.map_or_else(
             || {
                 let delay = points.iter().map(|p| p.delay).fold(f64::INFINITY, f64::min);
@@ -81,6 +84,12 @@ impl Noise {
     /// Variance (s²) of a measurement's offset.
     pub(super) fn variance(&self, point: &Point) -> f64 {
         self.base + self.visible(point)
+    }
+
+    /// Variance (s²) that a measurement's offset would have without its time in queues, which accounts
+    /// for half of the excess and no more.
+    pub(super) fn variance_without_queues(&self, point: &Point) -> f64 {
+        self.variance(&Point { excess: 0.0, ..*point })
     }
 
     /// The part of the variance (s²) that the measurement itself tells: time in queues, and timestamps
@@ -141,5 +150,79 @@ impl Triple {
     /// The departure in units of its variance.
     fn misfit(&self, base: f64) -> f64 {
         (self.departure / (self.visible + self.bases * base)).min(TRIPLE_LIMIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+    use timeball_wire::{Oscillator, Span};
+
+    use super::*;
+    use crate::measurement::Measurement;
+
+    /// Sixty points a minute apart on an oscillator off by 50 ppm, `excess` and error from `draw`.
+    fn points(draw: impl Fn(&mut dyn FnMut() -> f64) -> (f64, f64)) -> Vec<Point> {
+        let mut rng = ChaCha8Rng::seed_from_u64(13);
+        let mut uniform = || rng.next_u32() as f64 / 2f64.powi(32);
+        (-59..=0)
+            .map(|minute| {
+                let (excess, error) = draw(&mut uniform);
+                let t = 60.0 * f64::from(minute);
+                let delay = Span::from_seconds(20e-3 + excess);
+                let measurement = Measurement {
+                    at: Oscillator::from_nanos(0) + Span::from_seconds(t),
+                    outbound: delay,
+                    inbound: Span::ZERO,
+                    dispersion: 0.0,
+                    root_delay: 0.0,
+                    root_dispersion: 0.0,
+                };
+                Point { t, y: 50e-6 * t + error, excess, ..Point::new(&measurement) }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn noise_that_is_no_queue_is_found_in_the_triples() {
+        let mut points = points(|uniform| (0.0, 1e-3 * 12f64.sqrt() * (uniform() - 0.5)));
+        let noise = Noise::learn(&mut points, 0.0, None);
+        assert!((0.8e-3..1.25e-3).contains(&noise.base().sqrt()), "{noise:?}");
+        assert!(points.iter().all(|p| (p.variance - noise.base()).abs() < 1e-15), "{noise:?}");
+    }
+
+    #[test]
+    fn queues_explain_what_they_can() {
+        // Each error is anywhere within the half of the excess.
+        let mut points = points(|uniform| {
+            let excess = 2e-3 * uniform();
+            (excess, excess * (uniform() - 0.5))
+        });
+        let noise = Noise::learn(&mut points, 1e-3, None);
+        assert!(noise.base().sqrt() < 0.1e-3, "{noise:?}");
+        let slow = points.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).unwrap();
+        let fast = points.iter().min_by(|a, b| a.excess.total_cmp(&b.excess)).unwrap();
+        assert!((0.4e-3..0.8e-3).contains(&slow.variance.sqrt()), "{slow:?}");
+        assert!(fast.variance < slow.variance / 25.0, "{fast:?}");
+    }
+
+    #[test]
+    fn a_long_queue_is_worth_less_than_its_excess_says() {
+        let mut points = points(|_| (0.0, 0.0));
+        points[10].excess = 10e-3;
+        Noise::learn(&mut points, 0.1e-3, None);
+        assert!(points[10].variance > 10.0 * 10e-3f64.powi(2) / 12.0, "{:?}", points[10]);
+    }
+
+    #[test]
+    fn little_is_known_of_the_first_measurements() {
+        let mut points = points(|_| (0.0, 0.0));
+        let sd = |points: &mut [Point], known| Noise::learn(points, 0.0, known).base().sqrt();
+        assert!((2.3e-3..2.5e-3).contains(&sd(&mut points[..1], None)));
+        assert!((0.7e-3..0.9e-3).contains(&sd(&mut points[..2], None)));
+        // What was known before a step still holds after it.
+        let known = sd(&mut points[..1], Some(1e-10));
+        assert!((0.9e-5..1.1e-5).contains(&known), "{known:e}");
     }
 }

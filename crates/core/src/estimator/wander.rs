@@ -69,3 +69,53 @@ impl Wander {
 fn hypothesis(index: usize) -> f64 {
     10f64.powf(SLOWEST + STEP * index as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// What is learnt, as the deviation gained in a second, from surprises of an oscillator with
+    /// `walk` that is predicted over 100 seconds.
+    fn learnt(walk: f64, noise: f64) -> f64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(12);
+        let mut normal =
+            || (0..12).map(|_| rng.next_u32() as f64 / 2f64.powi(32)).sum::<f64>() - 6.0;
+        let gain = 1e6;
+        let mut wander = Wander::new();
+        for _ in 0..300 {
+            let error = (noise + walk * walk * gain).sqrt() * normal();
+            wander.learn(error, noise, gain);
+        }
+        wander.mean().sqrt()
+    }
+
+    #[test]
+    fn what_dominates_the_surprises_is_learnt() {
+        for walk in [1e-9, 1e-8, 1e-7] {
+            let learnt = learnt(walk, (walk * 100.0).powi(2));
+            assert!((0.5 * walk..2.0 * walk).contains(&learnt), "{learnt:e} is not {walk:e}");
+        }
+    }
+
+    #[test]
+    fn what_noise_hides_is_bounded() {
+        let learnt = learnt(1e-12, 1e-10);
+        assert!(learnt < 1e-8, "{learnt:e}");
+        assert!(learnt >= 10f64.powf(SLOWEST / 2.0), "{learnt:e}");
+    }
+
+    #[test]
+    fn a_single_wild_surprise_teaches_little() {
+        let mut wander = Wander::new();
+        for _ in 0..100 {
+            wander.learn(1e-7, 1e-14, 1e6);
+        }
+        let before = wander.mean();
+        wander.learn(1.0, 1e-14, 1e6);
+        assert!(wander.mean() < 300.0 * before, "{:e} after {before:e}", wander.mean());
+        assert!(wander.mean() > before);
+    }
+}

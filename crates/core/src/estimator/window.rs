@@ -21,8 +21,10 @@ pub(super) struct Point {
     pub(super) root_delay: f64,
     /// Dispersion to the reference clock (s), that of the measurement included.
     pub(super) root_dispersion: f64,
-    /// By how much it missed the prediction (s).
+    /// By how much it missed the prediction (s)…
     pub(super) error: f64,
+    /// …and by how much one would expect it to, apart from time in queues (s).
+    pub(super) expected: f64,
     /// Which route it took; see [`route`](super::route).
     pub(super) route: u64,
     /// Time that it spent in queues (s): delay above the smallest that the route allows.
@@ -48,6 +50,7 @@ impl Point {
             root_delay: limited(measurement.root_delay) + delay,
             root_dispersion: limited(measurement.root_dispersion) + dispersion,
             error: 0.0,
+            expected: 0.0,
             route: 0,
             excess: 0.0,
             t: 0.0,
@@ -88,8 +91,10 @@ impl Window {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.points.clear();
+    /// Forgets all but the newest `count` points.
+    pub(super) fn keep(&mut self, count: usize) {
+        let forgotten = self.points.len().saturating_sub(count);
+        self.points.drain(..forgotten);
     }
 
     pub(super) fn newest(&self) -> Option<&Point> {

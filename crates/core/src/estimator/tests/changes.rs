@@ -96,10 +96,28 @@ fn a_frequency_jump_is_no_step() {
         let steps = poll(&mut world, &mut estimator, 12);
         assert_eq!(steps, [], "jump of {jump}");
         let (error, covered) = error(&world, &estimator);
-        let frequency = estimator.estimate(world.now()).unwrap().frequency;
         assert!(error.abs() < 0.5e-3 && covered, "{error}");
+        assert_eq!(poll(&mut world, &mut estimator, 24), []);
+        let frequency = estimator.estimate(world.now()).unwrap().frequency;
         assert!((frequency.value - world.true_frequency()).abs() < 0.5e-6, "{frequency:?}");
     }
+}
+
+#[test]
+fn a_server_that_slews_its_clock_is_followed() {
+    let (mut world, mut estimator) = settled(69, 40);
+    // Its time before was the wrong one: 128 ms, taken back at 500 ppm.
+    for _ in 0..4 {
+        world.server_error += 32e-3;
+        assert_eq!(poll(&mut world, &mut estimator, 1), []);
+    }
+    world.origin += Span::from_seconds(world.server_error);
+    world.server_error = 0.0;
+    assert_eq!(poll(&mut world, &mut estimator, 10), []);
+    let (error, covered) = error(&world, &estimator);
+    assert!(error.abs() < 1e-3 && covered, "{error}");
+    let frequency = estimator.estimate(world.now()).unwrap().frequency;
+    assert!((frequency.value - world.true_frequency()).abs() < 4.0 * frequency.sd);
 }
 
 #[test]
