@@ -1,7 +1,7 @@
 //! Is the estimate good, and is its uncertainty honest? A week each, against the simulated truth.
 
 use super::super::*;
-use super::world::{Queue, World};
+use super::world::{Direction, Queue, World};
 
 const DAY: f64 = 86400.0;
 const WEEK: f64 = 7.0 * DAY;
@@ -17,6 +17,8 @@ struct Record {
     within_three_sd: f64,
     frequency_within_three_sd: f64,
     squares: f64,
+    /// Sum of the half-widths of the reported intervals, in units of half the delay.
+    widths: f64,
     /// Of the measurements themselves.
     measured: f64,
     measured_squares: f64,
@@ -33,6 +35,7 @@ impl Record {
         self.frequency_within_three_sd +=
             count(frequency_error.abs() <= 3.0 * estimate.frequency.sd);
         self.squares += error * error;
+        self.widths += estimate.root_distance() / (estimate.delay / 2.0);
     }
 
     fn rms(&self) -> f64 {
@@ -73,12 +76,13 @@ fn week(name: &str, world: World, poll: f64, events: impl Fn(&mut World)) -> Rec
     let share = |count: f64| count / record.moments;
     println!(
         "{name}: error {:.3e} s of measurements that are off by {:.3e} s; truth in the interval \
-         {:.4}, within 3 sd {:.4}, frequency within 3 sd {:.4}",
+         {:.4}, within 3 sd {:.4}, frequency within 3 sd {:.4}; interval {:.2} of the delay",
         record.rms(),
         record.measured_rms(),
         share(record.within_distance),
         share(record.within_three_sd),
         share(record.frequency_within_three_sd),
+        share(record.widths) / 2.0,
     );
     assert!(share(record.within_distance) >= COVERED, "{name}: {record:?}");
     record
@@ -165,9 +169,58 @@ fn asymmetric_paths_stay_within_half_the_delay() {
 }
 
 #[test]
+fn the_interval_is_hardly_wider_than_the_delay() {
+    let world = World::with_path(550, 1e-2, Queue::Exponential(1e-3));
+    let record = week("continent", world, 256.0, |_| ());
+    assert!(record.widths / record.moments < 1.2, "{record:?}");
+}
+
+#[test]
 fn averaging_beats_single_measurements() {
     let mut world = World::with_path(600, 1e-2, Queue::Exponential(1e-3));
     world.walk = 1e-10;
     let record = week("calm oscillator", world, 256.0, |_| ());
     assert!(record.rms() < 0.5 * record.measured_rms(), "{record:?}");
+}
+
+/// A world of which nothing is known but its seed, and the poll interval in it.
+fn random_world(seed: u64) -> (World, f64) {
+    let mut world = World::new(seed);
+    let any = |world: &mut World, low: f64, high: f64| low * (high / low).powf(world.uniform());
+    let base = any(&mut world, 1e-5, 0.15);
+    let jitter = any(&mut world, 1e-6, base);
+    let queue = match (3.0 * world.uniform()) as u32 {
+        0 => Queue::Exponential(jitter),
+        1 => Queue::Gaussian(jitter),
+        _ => Queue::Bursty(jitter, 20.0 * jitter),
+    };
+    world.outbound = Direction { base, queue };
+    world.inbound = Direction { base: base * world.uniform(), queue };
+    world.frequency = 100e-6 * world.normal();
+    world.walk = any(&mut world, 1e-11, 1e-7);
+    world.temperature = (any(&mut world, 1e-9, 3e-6), any(&mut world, 1800.0, DAY));
+    world.loss = 0.4 * world.uniform();
+    let poll = 2f64.powf((10.5 * world.uniform()).floor());
+    (world, poll)
+}
+
+#[test]
+fn random_worlds_are_covered() {
+    for seed in 1000..1040 {
+        let (mut world, poll) = random_world(seed);
+        let (outbound, inbound) = (world.outbound.base, world.inbound.base);
+        // One way or both become longer or shorter every hundred polls.
+        let record = run(&mut world, 400.0 * poll, poll, |world| {
+            let dice = world.uniform();
+            if dice < 0.01 {
+                let factor = 0.3 + 200.0 * dice;
+                world.outbound.base = factor * outbound;
+                if dice < 0.005 {
+                    world.inbound.base = factor * inbound;
+                }
+            }
+        });
+        let covered = record.within_distance / record.moments;
+        assert!(covered >= COVERED, "seed {seed}: {covered} of {record:?}");
+    }
 }
