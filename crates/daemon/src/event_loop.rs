@@ -54,6 +54,8 @@ pub struct EventLoop {
     pub(crate) exchanges: Exchanges,
     clock: MachineClock,
     clock_control: ClockControl,
+    /// Why the clock is only watched, if it is.
+    watching: Option<String>,
     names: Names,
     drift_file: DriftFile,
     signals: Option<Signals>,
@@ -76,7 +78,7 @@ impl EventLoop {
         let precision = Precision::measure().map_err(Error::Clock)?;
         let drift_file = DriftFile::in_directory(&config.files.state_directory);
         let drift = load_drift(&drift_file);
-        permit_clock_control(&mut config.engine, clock_control, &mut clock);
+        let watching = permit_clock_control(&mut config.engine, clock_control, &mut clock);
         let now = clock.now().map_err(Error::Clock)?;
         let seed = random::seed().map_err(Error::Random)?;
         let mut hash_key = [0; 16];
@@ -91,6 +93,7 @@ impl EventLoop {
             exchanges: Exchanges::new(config.network.clone()),
             clock,
             clock_control,
+            watching,
             names: Names::new().map_err(Error::Descriptors)?,
             drift_file,
             signals: None,
@@ -177,9 +180,9 @@ impl EventLoop {
         self.tell(Input::Command(command))
     }
 
-    /// True for a daemon that may adjust the clock.
-    pub fn controls_clock(&self) -> bool {
-        self.clock.is_controlled()
+    /// Why this daemon only watches the clock; `None` for one that adjusts it.
+    pub fn why_it_only_watches(&self) -> Option<&str> {
+        self.watching.as_deref()
     }
 
     /// Leaves the clock as it should run without us, and remembers the oscillator.
@@ -204,7 +207,8 @@ impl EventLoop {
 
     /// Works by `config` from now on.
     pub(crate) fn configure(&mut self, mut config: Config) -> Result<(), Error> {
-        permit_clock_control(&mut config.engine, self.clock_control, &mut self.clock);
+        self.watching =
+            permit_clock_control(&mut config.engine, self.clock_control, &mut self.clock);
         self.server.configure(&config);
         self.exchanges.configure(config.network.clone());
         if let Some(log) = &self.log {
@@ -213,6 +217,9 @@ impl EventLoop {
         if config.files.state_directory != self.config.files.state_directory {
             self.drift_file = DriftFile::in_directory(&config.files.state_directory);
             self.drift_file.make_directory();
+        }
+        if config.files.pid_file != self.config.files.pid_file {
+            tracing::warn!("`pid-file` has changed, which takes a restart; the old one stays");
         }
         let settings = config.engine.clone();
         let socket_moved = config.control != self.config.control;
@@ -417,22 +424,29 @@ impl EventLoop {
     }
 }
 
-/// Settles whether the engine corrects the clock or only watches it.
+/// Settles whether the engine corrects the clock or only watches it, and answers why the latter.
 fn permit_clock_control(
     settings: &mut Settings,
     clock_control: ClockControl,
     clock: &mut MachineClock,
-) {
-    match clock_control {
-        ClockControl::Never => settings.discipline.control = false,
-        ClockControl::AsConfigured if !settings.discipline.control => {}
-        ClockControl::AsConfigured => {
-            if let Err(error) = clock.take_control() {
-                tracing::warn!("{error}; the clock is watched and not corrected");
-                settings.discipline.control = false;
-            }
+) -> Option<String> {
+    let reason = match clock_control {
+        ClockControl::Never => "--no-clock was given".into(),
+        ClockControl::AsConfigured if !settings.discipline.control => {
+            "`control = false` in [clock]".into()
         }
-    }
+        ClockControl::AsConfigured => match clock.take_control() {
+            Ok(()) => return None,
+            Err(error) => {
+                tracing::warn!("the clock is watched and not corrected: {error}");
+                settings.discipline.control = false;
+                return Some(error.to_string());
+            }
+        },
+    };
+    tracing::info!("the clock is watched and not corrected: {reason}");
+    settings.discipline.control = false;
+    Some(reason)
 }
 
 fn load_drift(file: &DriftFile) -> Option<Drift> {

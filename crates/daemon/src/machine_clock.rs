@@ -37,11 +37,6 @@ impl MachineClock {
         self.controller = None;
     }
 
-    /// True for whoever may adjust the clock.
-    pub(crate) fn is_controlled(&self) -> bool {
-        self.controller.is_some()
-    }
-
     /// All clocks at once.
     pub(crate) fn now(&mut self) -> io::Result<Now> {
         let reading = self.clock.read()?;
@@ -126,7 +121,6 @@ mod tests {
     #[test]
     fn without_control_every_command_is_refused() {
         let mut clock = MachineClock::open().unwrap();
-        assert!(!clock.is_controlled());
         let status = SyncStatus {
             synchronised: true,
             leap: LeapIndicator::NoWarning,

@@ -75,6 +75,7 @@ impl Server {
         }
         self.sockets.retain(|socket| wanted.contains(&socket.local_address()));
         let open: Vec<SocketAddr> = self.addresses().collect();
+        let before = open.len();
         self.missing = wanted.into_iter().filter(|address| !open.contains(address)).collect();
         for (address, error) in self.open_missing() {
             // One address family is enough to serve everywhere.
@@ -86,21 +87,21 @@ impl Server {
                 );
             }
         }
-        for socket in &self.sockets {
-            tracing::debug!(
-                "serving on {} ({:?} stamps)",
-                socket.local_address(),
-                socket.stamping()
-            );
-        }
+        self.announce_from(before);
     }
 
     /// Tries again what did not work: an address may have come since, or its other user gone.
     pub(crate) fn retry(&mut self) {
         let before = self.sockets.len();
         self.open_missing();
-        for socket in self.sockets.iter().skip(before) {
-            tracing::info!("serving on {} now", socket.local_address());
+        self.announce_from(before);
+    }
+
+    /// Says where it listens, but for the first `known` sockets.
+    fn announce_from(&self, known: usize) {
+        for socket in self.sockets.iter().skip(known) {
+            tracing::info!("serving on {}", socket.local_address());
+            tracing::debug!("{}: {:?} timestamps", socket.local_address(), socket.stamping());
         }
     }
 

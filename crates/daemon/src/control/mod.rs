@@ -44,14 +44,13 @@ impl EventLoop {
     /// When this machine's clocks cannot be read. What an operator may not have is a
     /// [`Response::Error`].
     pub fn respond(&mut self, request: Request) -> Result<Response, Error> {
+        if let (Request::Step, Some(reason)) = (request, self.why_it_only_watches()) {
+            let refusal = format!("this daemon does not control the clock: {reason}");
+            return Ok(Response::Error(refusal));
+        }
         Ok(match request {
             Request::Status | Request::Sources => Response::report(self.report()?),
             Request::Server => Response::Ok(Answer::Server(self.server_counters().clone())),
-            Request::Step if !self.controls_clock() => Response::Error(
-                "this daemon does not control the clock: it was told not to, or lacks \
-                 CAP_SYS_TIME; its log says which"
-                    .into(),
-            ),
             Request::Step => self.pass_on(Command::Step, "the clock is stepped as measured")?,
             Request::Burst => self.pass_on(Command::Burst, "asking every source several times")?,
             Request::Refresh => self.pass_on(Command::Refresh, "resolving every name anew")?,
