@@ -105,8 +105,9 @@ fn without_a_daemon_there_is_nobody_to_ask() {
         assert!(text(&output.stderr).contains(socket), "{}", text(&output.stderr));
     }
     let waited = timeball(&["wait", "--timeout", "0", "--socket", socket]);
-    assert_status(&waited, 1);
-    assert!(text(&waited.stdout).starts_with("not synchronised: "), "{}", text(&waited.stdout));
+    assert_status(&waited, 3);
+    assert!(text(&waited.stderr).contains(socket), "{}", text(&waited.stderr));
+    assert_eq!(text(&waited.stdout), "");
 }
 
 #[test]
@@ -122,6 +123,15 @@ fn a_closed_port_is_no_answer() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json[0]["host"], "127.0.0.1");
     assert_eq!(json[0]["sent"], 1);
+}
+
+#[test]
+fn an_address_of_the_other_family_is_told_from_a_name_that_does_not_exist() {
+    for (family, address) in [("-6", "192.0.2.1"), ("-4", "2001:db8::1")] {
+        let output = timeball(&["query", family, address]);
+        assert_status(&output, 1);
+        assert!(text(&output.stderr).contains(": not an IPv"), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

@@ -92,6 +92,8 @@ fn a_client_daemon_tells_what_it_makes_of_its_server() {
         printed(&client.ask(&["wait", "--timeout", "0", "--max-bound", "0"]), 1)
             .starts_with("not synchronised: the clock is off by "),
     );
+    let waited = client.ask(&["wait", "--timeout", "0", "--max-bound", "0", "--json"]);
+    assert_eq!(json(&waited, 1)["synchronised"], true, "it is, but not as well as was asked for");
 
     let status = json(&client.ask(&["status", "--json"]), 0);
     assert_eq!(status["synchronised"], true);
@@ -107,7 +109,7 @@ fn a_client_daemon_tells_what_it_makes_of_its_server() {
     assert_eq!(sources[0]["state"], "selected");
     assert_eq!(sources[0]["stratum"], 5);
     let table = printed(&client.ask(&["sources", "-v"]), 0);
-    assert!(table.contains("\n*  127.0.0.1"), "{table}");
+    assert!(table.contains(&format!("\n*  127.0.0.1:{port} ")), "{table}");
     assert!(table.contains("127.127.1.1"), "{table}");
 
     // The server's only source answers nothing: it is not synchronised, whatever it serves.
@@ -119,7 +121,7 @@ fn a_client_daemon_tells_what_it_makes_of_its_server() {
     let refused = client.ask(&["step"]);
     printed(&refused, 1);
     let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(reason.contains("does not control the clock"), "{reason}");
+    assert!(reason.contains("does not control the clock: --no-clock was given"), "{reason}");
 
     let host = format!("127.0.0.1:{port}");
     let answers = json(&timeball(&["query", "--json", "--samples", "3", &host]), 0);

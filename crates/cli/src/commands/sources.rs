@@ -7,7 +7,7 @@ use timeball_daemon::control::Request;
 use super::ask_for_report;
 use crate::arguments::DaemonSocket;
 use crate::display::style::{FAINT, STRONG, paint};
-use crate::display::{Align, Cell, Table, print, print_json, source, units};
+use crate::display::{Align, Cell, Narrowing, Table, print, print_json, source, units, width};
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &SourcesArguments) -> Result<Outcome, Failure> {
     if arguments.json {
         print_json(&report.sources)?;
     } else {
-        print(&overview(&report))?;
+        print(&overview(&report, width()))?;
         if arguments.verbose {
             print(&explanations(&report))?;
         }
@@ -35,15 +35,21 @@ pub(crate) fn run(arguments: &SourcesArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Yes)
 }
 
-/// The table.
-fn overview(report: &Report) -> String {
+/// The table, in lines of this length at most if that can be done.
+fn overview(report: &Report, width: Option<usize>) -> String {
     if report.sources.is_empty() {
         return "No sources are configured.\n".into();
     }
-    table(&report.sources).render("")
+    table(&report.sources).render_within(width, &NARROWING)
 }
 
-pub(super) fn table(sources: &[SourceReport]) -> Table {
+/// `--verbose` tells what is left out.
+const NARROWING: Narrowing = Narrowing {
+    below: Some("reason"),
+    dispensable: &["last", "stratum", "poll", "jitter", "reach", "delay"],
+};
+
+fn table(sources: &[SourceReport]) -> Table {
     let mut table = Table::new(&[
         (Align::Left, ""),
         (Align::Left, "source"),
@@ -78,8 +84,9 @@ pub(super) fn table(sources: &[SourceReport]) -> Table {
 /// What the marks and columns mean, and each source's own story.
 fn explanations(report: &Report) -> String {
     let mut text = format!(
-        "\n{}reach: the last eight polls as octal digits, 377 if all were answered. offset ± bound: what \
-         must be\nadded to this clock, and how wrong that can be if the source is right.\n",
+        "\n{}reach: the last eight polls as octal digits, 377 if all were answered\n\
+         offset ± bound: what must be added to this clock, and how wrong that can be if the \
+         source\nis right\n",
         source::LEGEND
     );
     for report in &report.sources {
@@ -108,6 +115,11 @@ fn story(report: &SourceReport) -> Table {
             .frequency_ppm
             .map(|ppm| units::frequency_ppm(ppm, report.frequency_sd_ppm.unwrap_or_default())),
     );
+    fact("delay", report.delay.map(units::seconds));
+    fact("jitter", report.jitter.map(units::seconds));
+    fact("stratum", report.stratum.map(|stratum| stratum.to_string()));
+    fact("poll interval", Some(units::poll(report.poll)));
+    fact("last answer", report.last_answer.map(|age| format!("{} ago", units::age(age))));
     fact("root delay", report.root_delay.map(units::seconds));
     fact("root dispersion", report.root_dispersion.map(units::seconds));
     fact("next request", report.next_poll.map(|wait| format!("in {}", units::age(wait))));

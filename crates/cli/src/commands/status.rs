@@ -1,7 +1,10 @@
 //! `timeball status`: is the clock right, and how do we know?
 
+use std::net::IpAddr;
+
 use clap::Args;
 use timeball_core::report::{Report, Tracking};
+use timeball_core::selection::State;
 use timeball_core::server::Counters;
 use timeball_daemon::control::{Answer, Request};
 
@@ -12,6 +15,10 @@ use crate::display::{Align, Cell, Table, print, print_json, source, units};
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 if the clock is synchronised, 1 if not, 3 if the daemon cannot be \
+reached."
+)]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     daemon: DaemonSocket,
@@ -44,7 +51,7 @@ fn ask_for_counters(daemon: &DaemonSocket) -> Result<Counters, Failure> {
 /// The whole screen.
 fn screen(report: &Report) -> String {
     let tracking = &report.tracking;
-    let mut facts = facts(tracking);
+    let mut facts = facts(report);
     if let Some(counters) = report.server.as_ref().filter(|counters| counters.received() > 0) {
         facts.row([Cell::styled(FAINT, "Clients"), clients(counters).into()]);
     }
@@ -64,7 +71,8 @@ pub(super) fn headline(tracking: &Tracking) -> String {
     format!("{}: {}", paint(style.bold(), word), tracking.reason)
 }
 
-fn facts(tracking: &Tracking) -> Table {
+fn facts(report: &Report) -> Table {
+    let tracking = &report.tracking;
     let mut facts = Table::headless(&[Align::Left, Align::Left]);
     let mut fact = |name: &str, value: String| {
         facts.row([Cell::styled(FAINT, name), value.into()]);
@@ -80,8 +88,8 @@ fn facts(tracking: &Tracking) -> Table {
     let frequency = (sd > 0.0).then(|| units::frequency_ppm(tracking.frequency_ppm, sd));
     fact("Frequency", frequency.unwrap_or_else(|| "not known yet".into()));
     fact("Stratum", stratum(tracking.stratum));
-    if !tracking.reference.is_empty() {
-        fact("Reference", reference(tracking));
+    if tracking.synchronised {
+        fact("Reference", reference(report));
     }
     fact("Leap second", source::leap(tracking.leap).into());
     if tracking.synchronised {
@@ -89,7 +97,10 @@ fn facts(tracking: &Tracking) -> Table {
         fact("Root dispersion", units::seconds(tracking.root_dispersion));
     }
     if let Some(age) = tracking.update_age {
-        fact("Last update", format!("{} ago, {} so far", units::age(age), tracking.updates));
+        fact(
+            "Last update",
+            format!("{} ago; {} since the start", units::age(age), tracking.updates),
+        );
     }
     fact("Clock", clock(tracking));
     facts
@@ -102,10 +113,17 @@ fn stratum(stratum: u8) -> String {
     }
 }
 
-fn reference(tracking: &Tracking) -> String {
-    match &tracking.system_peer_name {
-        Some(name) if *name != tracking.reference => format!("{} ({name})", tracking.reference),
-        _ => tracking.reference.clone(),
+/// What clients are told that we follow. Of an IPv6 address that is a hash, which would look like
+/// an IPv4 address that nobody has (RFC 5905 §7.3).
+fn reference(report: &Report) -> String {
+    let Tracking { reference, reference_id, system_peer_name, .. } = &report.tracking;
+    let peer = report.sources.iter().find(|source| source.state == State::Selected);
+    let address = peer.and_then(|peer| peer.address).filter(IpAddr::is_ipv6);
+    let hash = u32::from_be_bytes(reference_id.to_bytes());
+    match (system_peer_name, address) {
+        (Some(name), Some(_)) => format!("{name} (reference ID {hash:08X})"),
+        (Some(name), None) if name != reference => format!("{reference} ({name})"),
+        _ => reference.clone(),
     }
 }
 

@@ -4,18 +4,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use timeball_core::report::Tracking;
+use timeball_core::report::{Report, Tracking};
 use timeball_daemon::control::{self, Answer, ClientError, Request, Response};
 
 use super::unexpected_answer;
 use crate::arguments::{DaemonSocket, seconds};
-use crate::display::{print, units};
+use crate::display::{print, print_json, units};
 use crate::outcome::{Failure, Outcome};
 
 /// How often the daemon is asked.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 if the clock is right, 1 if it was not in time, 3 if no daemon was \
+there in time."
+)]
 pub(crate) struct WaitArguments {
     #[command(flatten)]
     daemon: DaemonSocket,
@@ -24,6 +28,9 @@ pub(crate) struct WaitArguments {
     timeout: Option<f64>,
     #[command(flatten)]
     limits: Limits,
+    /// Print everything that is known in the end, as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// When a synchronised clock is good enough.
@@ -42,18 +49,17 @@ pub(crate) fn run(arguments: &WaitArguments) -> Result<Outcome, Failure> {
     // A wait too long for the clock to count is a wait without end.
     let limit = arguments.timeout.and_then(|limit| Duration::try_from_secs_f64(limit).ok());
     let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let mut told = None;
     loop {
-        let not_yet = match look(arguments)? {
-            Look::Good(description) => {
-                print(&description)?;
-                return Ok(Outcome::Yes);
-            }
-            Look::NotYet(reason) => reason,
-        };
+        let look = look(arguments)?;
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left == Some(Duration::ZERO) {
-            print(&format!("not synchronised: {not_yet}"))?;
-            return Ok(Outcome::No);
+        if look.verdict == Verdict::Good || left == Some(Duration::ZERO) {
+            return look.conclude(arguments.json);
+        }
+        // Reasons come with numbers that change all the time: only another kind is news.
+        if told != Some(look.verdict) {
+            anstream::eprintln!("waiting: {}", look.words);
+            told = Some(look.verdict);
         }
         thread::sleep(left.map_or(INTERVAL, |left| left.min(INTERVAL)));
     }
@@ -61,14 +67,54 @@ pub(crate) fn run(arguments: &WaitArguments) -> Result<Outcome, Failure> {
 
 /// What one look at the daemon tells.
 #[derive(Debug, PartialEq)]
-enum Look {
-    Good(String),
-    NotYet(String),
+struct Look {
+    verdict: Verdict,
+    /// The same for people.
+    words: String,
+    /// The daemon's own words, if there is one.
+    report: Option<Box<Report>>,
+}
+
+/// May the waiting end?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    NotSynchronised,
+    TooFarOff,
+    NoDaemon,
+}
+
+impl Look {
+    fn conclude(self, json: bool) -> Result<Outcome, Failure> {
+        let outcome = match self.verdict {
+            Verdict::Good => Outcome::Yes,
+            Verdict::NotSynchronised | Verdict::TooFarOff => Outcome::No,
+            Verdict::NoDaemon => return Err(Failure::System(self.words)),
+        };
+        match &self.report {
+            Some(report) if json => print_json(report)?,
+            _ => print(&format!("{}{}", self.verdict.introduction(), self.words))?,
+        }
+        Ok(outcome)
+    }
+}
+
+impl Verdict {
+    const fn introduction(self) -> &'static str {
+        match self {
+            Self::Good => "synchronised: ",
+            Self::NotSynchronised | Self::TooFarOff => "not synchronised: ",
+            Self::NoDaemon => "",
+        }
+    }
 }
 
 fn look(arguments: &WaitArguments) -> Result<Look, Failure> {
     match control::ask(&arguments.daemon.path, Request::Status) {
-        Ok(Response::Ok(Answer::Report(report))) => Ok(judge(&report.tracking, arguments.limits)),
+        Ok(Response::Ok(Answer::Report(report))) => {
+            let (verdict, words) = judge(&report.tracking, arguments.limits);
+            Ok(Look { verdict, words, report: Some(report) })
+        }
         Ok(Response::Ok(_)) => Err(unexpected_answer()),
         Ok(Response::Error(reason)) => Err(Failure::Refused(reason)),
         // The daemon may be about to start, or to start again.
@@ -76,16 +122,16 @@ fn look(arguments: &WaitArguments) -> Result<Look, Failure> {
             error @ (ClientError::NoSocket { .. }
             | ClientError::Refused { .. }
             | ClientError::Io { .. }),
-        ) => Ok(Look::NotYet(error.to_string())),
+        ) => Ok(Look { verdict: Verdict::NoDaemon, words: error.to_string(), report: None }),
         Err(error @ (ClientError::NoPermission { .. } | ClientError::BadAnswer { .. })) => {
             Err(error.into())
         }
     }
 }
 
-fn judge(tracking: &Tracking, limits: Limits) -> Look {
+fn judge(tracking: &Tracking, limits: Limits) -> (Verdict, String) {
     if !tracking.synchronised {
-        return Look::NotYet(tracking.reason.clone());
+        return (Verdict::NotSynchronised, tracking.reason.clone());
     }
     let within = |value: Option<f64>, limit: Option<f64>| match (value, limit) {
         (_, None) => true,
@@ -97,9 +143,9 @@ fn judge(tracking: &Tracking, limits: Limits) -> Look {
         format!("the clock is off by {}", units::offset_and_bound(offset, tracking.offset_bound));
     if within(tracking.offset, limits.max_offset) && within(tracking.offset_bound, limits.max_bound)
     {
-        Look::Good(format!("synchronised: {clock}"))
+        (Verdict::Good, clock)
     } else {
-        Look::NotYet(format!("{clock}, which is more than was asked for"))
+        (Verdict::TooFarOff, format!("{clock}, which is more than was asked for"))
     }
 }
 
@@ -117,13 +163,13 @@ mod tests {
     }
 
     fn is_good(tracking: &Tracking, max_offset: Option<f64>, max_bound: Option<f64>) -> bool {
-        matches!(judge(tracking, Limits { max_offset, max_bound }), Look::Good(_))
+        judge(tracking, Limits { max_offset, max_bound }).0 == Verdict::Good
     }
 
     #[test]
     fn a_clock_that_is_not_synchronised_is_not_good_whatever_its_offset() {
         let tracking = Tracking { synchronised: false, ..tracking(0.0, 0.0) };
-        let reason = Look::NotYet("starting".into());
+        let reason = (Verdict::NotSynchronised, "starting".into());
         assert_eq!(judge(&tracking, Limits::default()), reason);
     }
 

@@ -8,5 +8,5 @@ pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod units;
 
-pub(crate) use output::{print, print_json};
-pub(crate) use table::{Align, Cell, Table};
+pub(crate) use output::{print, print_json, width};
+pub(crate) use table::{Align, Cell, Narrowing, Table};

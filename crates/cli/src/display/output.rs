@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
+use terminal_size::{Width, terminal_size_of};
 
 use crate::outcome::Failure;
 
@@ -11,6 +12,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let line_end = if text.ends_with('\n') { "" } else { "\n" };
     let mut out = anstream::stdout();
     excuse_closed_pipe(write!(out, "{text}{line_end}").and_then(|()| out.flush()))
+}
+
+/// How many characters a line of standard output has room for; no limit where it is no
+/// terminal, or one that does not know its size, such as a serial line.
+pub(crate) fn width() -> Option<usize> {
+    let (Width(columns), _) = terminal_size_of(io::stdout())?;
+    Some(columns.into())
 }
 
 /// Prints `value` as JSON that a person can read as well.

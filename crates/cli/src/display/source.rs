@@ -1,8 +1,11 @@
 //! How a source is shown, wherever it is shown.
 
+use std::net::IpAddr;
+
 use timeball_core::report::SourceReport;
 use timeball_core::selection::State;
 use timeball_wire::LeapIndicator;
+use timeball_wire::packet::NTP_PORT;
 
 use super::{Cell, style, units};
 
@@ -38,11 +41,20 @@ pub(crate) fn state_cell(source: &SourceReport) -> Cell {
 
 /// The name, and the address if that is something else.
 pub(crate) fn name(source: &SourceReport) -> String {
-    match source.address {
-        Some(address) if address.to_string() != source.name => {
-            format!("{} ({address})", source.name)
-        }
-        _ => source.name.clone(),
+    name_of(&source.name, source.port, source.address)
+}
+
+/// A host as it was named, its port if that is not NTP's, and its address if that is something
+/// else.
+pub(crate) fn name_of(host: &str, port: u16, address: Option<IpAddr>) -> String {
+    let named = match (port, host.contains(':')) {
+        (NTP_PORT, _) => host.to_owned(),
+        (port, true) => format!("[{host}]:{port}"),
+        (port, false) => format!("{host}:{port}"),
+    };
+    match address {
+        Some(address) if address.to_string() != host => format!("{named} ({address})"),
+        _ => named,
     }
 }
 
@@ -68,5 +80,26 @@ pub(crate) const fn leap(leap: LeapIndicator) -> &'static str {
         LeapIndicator::Insert => "a second is inserted at the end of the month",
         LeapIndicator::Delete => "a second is left out at the end of the month",
         LeapIndicator::Unsynchronised => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_at_one_address_are_told_apart_by_their_ports() {
+        let v4: IpAddr = "192.0.2.1".parse().unwrap();
+        let v6: IpAddr = "2001:db8::1".parse().unwrap();
+        for (host, port, address, shown) in [
+            ("ntp.example", 123, None, "ntp.example"),
+            ("ntp.example", 123, Some(v4), "ntp.example (192.0.2.1)"),
+            ("ntp.example", 1123, Some(v6), "ntp.example:1123 (2001:db8::1)"),
+            ("192.0.2.1", 1123, Some(v4), "192.0.2.1:1123"),
+            ("2001:db8::1", 123, Some(v6), "2001:db8::1"),
+            ("2001:db8::1", 1123, Some(v6), "[2001:db8::1]:1123"),
+        ] {
+            assert_eq!(name_of(host, port, address), shown);
+        }
     }
 }

@@ -6,6 +6,9 @@ use anstyle::Style;
 
 use super::style::{FAINT, PLAIN, paint};
 
+/// Before what belongs to the row above.
+const NOTE_INDENT: &str = "     ";
+
 /// To which side the cells of a column lean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -46,6 +49,15 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
+/// What may be done to a table that is wider than the terminal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Narrowing {
+    /// This column, the last one, moves to lines of its own first.
+    pub(crate) below: Option<&'static str>,
+    /// Then these are left out one by one, in this order.
+    pub(crate) dispensable: &'static [&'static str],
+}
+
 /// Rows under a heading.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
@@ -68,6 +80,49 @@ impl Table {
     /// Adds a row; a row may be shorter than the heading.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
+    }
+
+    /// The table in lines of `width` characters at most, as far as `narrowing` goes; as it is if
+    /// there is no limit.
+    pub(crate) fn render_within(&self, width: Option<usize>, narrowing: &Narrowing) -> String {
+        let fits = |table: &Self| width.is_none_or(|width| table.width() <= width);
+        if fits(self) {
+            return self.render("");
+        }
+        let mut table = self.clone();
+        let below = narrowing.below.and_then(|title| table.take_column(title));
+        for title in narrowing.dispensable {
+            if !fits(&table) {
+                table.take_column(title);
+            }
+        }
+        let text = table.render("");
+        let Some(below) = below else { return text };
+        let mut lines = String::new();
+        for (number, (row, note)) in text.lines().zip(below).enumerate() {
+            lines.push_str(row);
+            lines.push('\n');
+            // The heading of a column that is none any more says nothing.
+            if number > 0 && !note.text.is_empty() {
+                let _ = writeln!(lines, "{NOTE_INDENT}{}", paint(note.style, &note.text));
+            }
+        }
+        lines
+    }
+
+    /// Takes the cells of a column out, heading first.
+    fn take_column(&mut self, title: &str) -> Option<Vec<Cell>> {
+        let heading = self.rows.first()?;
+        let at = heading.iter().position(|cell| cell.text == title)?;
+        self.columns.remove(at);
+        let take = |row: &mut Vec<Cell>| if at < row.len() { row.remove(at) } else { "".into() };
+        Some(self.rows.iter_mut().map(take).collect())
+    }
+
+    /// Length of the longest line.
+    fn width(&self) -> usize {
+        let plain = anstream::adapter::strip_str(&self.render("")).to_string();
+        plain.lines().map(|line| line.chars().count()).max().unwrap_or(0)
     }
 
     /// The table, every line ended and begun with `indent`.
@@ -124,5 +179,45 @@ mod tests {
   c
 ";
         assert_eq!(plain, expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_what_matters_most() {
+        let mut table = Table::new(&[
+            (Align::Left, "name"),
+            (Align::Right, "delay"),
+            (Align::Right, "jitter"),
+            (Align::Left, "why"),
+        ]);
+        table.row(["a.example", "12.3 µs", "1 µs", "agrees"].map(Cell::from));
+        table.row(["b", "1 ms", "2 µs", ""].map(Cell::from));
+        let narrowing = Narrowing { below: Some("why"), dispensable: &["jitter", "delay"] };
+        let within = |width| {
+            let shown = table.render_within(width, &narrowing);
+            anstream::adapter::strip_str(&shown).to_string()
+        };
+        let wide = "\
+name         delay  jitter  why
+a.example  12.3 µs    1 µs  agrees
+b             1 ms    2 µs
+";
+        assert_eq!(within(None), wide);
+        assert_eq!(within(Some(34)), wide);
+        let noted = "\
+name         delay  jitter
+a.example  12.3 µs    1 µs
+     agrees
+b             1 ms    2 µs
+";
+        assert_eq!(within(Some(33)), noted);
+        assert_eq!(within(Some(26)), noted);
+        let short = "\
+name         delay
+a.example  12.3 µs
+     agrees
+b             1 ms
+";
+        assert_eq!(within(Some(25)), short);
+        assert_eq!(within(Some(3)), "name\na.example\n     agrees\nb\n");
     }
 }

@@ -18,7 +18,7 @@ use timeball_wire::Span;
 
 use crate::arguments::seconds;
 use crate::display::style::{BAD, paint};
-use crate::display::{Align, Cell, Table, print, print_json, source, units};
+use crate::display::{Align, Cell, Narrowing, Table, print, print_json, source, units, width};
 use crate::outcome::{Failure, Outcome};
 use probe::{NoAnswer, Prober};
 use summary::{HostReport, Summary};
@@ -33,11 +33,12 @@ const LOOPBACK_INTERVAL: Duration = Duration::from_millis(100);
 const SILENCES: usize = 2;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Exit status: 0 if every host answered, 1 if not.")]
 pub(crate) struct QueryArguments {
     /// Whom to ask: `HOST`, `HOST:PORT`, an address, or `[IPv6]:PORT`
     #[arg(required = true, value_name = "HOST")]
     hosts: Vec<Target>,
-    /// How often to ask each
+    /// How many times to ask each
     #[arg(short = 'n', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     samples: u16,
     /// How long to wait for each answer
@@ -176,6 +177,13 @@ fn sample(
 
 /// The addresses of a host, or why there are none.
 fn resolve(target: &Target, arguments: &QueryArguments) -> Result<Vec<IpAddr>, String> {
+    if let Ok(address) = target.host.parse::<IpAddr>() {
+        return match (arguments.family(), address) {
+            (AddressFamily::V4, IpAddr::V6(_)) => Err("not an IPv4 address".into()),
+            (AddressFamily::V6, IpAddr::V4(_)) => Err("not an IPv6 address".into()),
+            _ => Ok(vec![address]),
+        };
+    }
     let look_up = || -> io::Result<Option<Result<Vec<IpAddr>, ResolveError>>> {
         let clock = Clock::open()?;
         // Resolvers are slower than servers: they may have to ask several.
@@ -209,7 +217,7 @@ fn resolve(target: &Target, arguments: &QueryArguments) -> Result<Vec<IpAddr>, S
 /// The answers as a table on standard output; what went wrong on standard error.
 fn show(reports: &[HostReport]) -> Result<(), Failure> {
     if reports.iter().any(HostReport::answered) {
-        print(&table(reports).render(""))?;
+        print(&table(reports).render_within(width(), &NARROWING))?;
     }
     for report in reports {
         if let Some(line) = complaint(report) {
@@ -218,6 +226,12 @@ fn show(reports: &[HostReport]) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// `--json` tells what is left out.
+const NARROWING: Narrowing = Narrowing {
+    below: None,
+    dispensable: &["root disp.", "root delay", "answers", "jitter", "leap", "reference"],
+};
 
 fn table(reports: &[HostReport]) -> Table {
     let mut table = Table::new(&[
@@ -251,11 +265,7 @@ fn table(reports: &[HostReport]) -> Table {
 }
 
 fn shown_name(report: &HostReport) -> String {
-    let target = Target { host: report.host.clone(), port: report.port };
-    match report.address {
-        Some(address) if address.to_string() != report.host => format!("{target} ({address})"),
-        _ => target.to_string(),
-    }
+    source::name_of(&report.host, report.port, report.address)
 }
 
 /// What to say of a host that did not answer, or not to the end.

@@ -1,6 +1,5 @@
 //! Whom to ask: `HOST`, `HOST:PORT`, an address, or `[v6]:PORT`.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -52,20 +51,10 @@ impl FromStr for Target {
     }
 }
 
-impl fmt::Display for Target {
-    /// As it was named; the port only if it is not NTP's.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.port, self.host.contains(':')) {
-            (NTP_PORT, _) => f.write_str(&self.host),
-            (port, true) => write!(f, "[{}]:{port}", self.host),
-            (port, false) => write!(f, "{}:{port}", self.host),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::display::source;
 
     #[test]
     fn hosts_and_ports_in_every_spelling() {
@@ -81,7 +70,7 @@ mod tests {
         ] {
             let target: Target = text.parse().unwrap();
             assert_eq!((target.host.as_str(), target.port), (host, port), "{text}");
-            assert_eq!(target.to_string(), shown);
+            assert_eq!(source::name_of(&target.host, target.port, None), shown);
         }
     }
 

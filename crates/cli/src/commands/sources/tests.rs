@@ -3,7 +3,7 @@ use crate::display::fixtures::{plain, synchronised};
 
 #[test]
 fn a_source_of_every_kind() {
-    insta::assert_snapshot!(plain(&overview(&synchronised())));
+    insta::assert_snapshot!(plain(&overview(&synchronised(), None)));
 }
 
 #[test]
@@ -13,7 +13,7 @@ fn every_source_explained() {
 
 #[test]
 fn no_sources_at_all() {
-    assert_eq!(overview(&Report::default()), "No sources are configured.\n");
+    assert_eq!(overview(&Report::default(), None), "No sources are configured.\n");
 }
 
 #[test]

@@ -26,3 +26,20 @@ fn the_headline_has_its_colour_and_ends_it() {
     let coloured = headline(&synchronised().tracking);
     assert!(coloured.starts_with("\u{1b}[1m\u{1b}[32mSynchronised\u{1b}[0m: "), "{coloured:?}");
 }
+
+#[test]
+fn an_ipv6_reference_is_not_shown_as_the_ipv4_address_it_looks_like() {
+    let mut report = synchronised();
+    assert_eq!(reference(&report), "192.0.2.1 (ntp1.example)");
+    report.tracking.reference_id = timeball_wire::ReferenceId::from_bytes([207, 64, 77, 200]);
+    report.tracking.reference = "207.64.77.200".into();
+    report.sources[0].address = Some("2001:db8::1".parse().unwrap());
+    assert_eq!(reference(&report), "ntp1.example (reference ID CF404DC8)");
+}
+
+#[test]
+fn a_clock_that_follows_nobody_has_no_reference() {
+    let mut report = starting();
+    report.tracking.reference = "0.0.0.0".into();
+    assert!(!plain(&screen(&report)).contains("0.0.0.0"));
+}
