@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use timeball_wire::{KissCode, Span};
+use timeball_wire::{KissCode, Span, Timestamp};
 
 use crate::association::Reject;
 use crate::selection::State;
@@ -119,6 +119,11 @@ pub enum Event {
     },
     /// The leap second has passed.
     LeapDone,
+    /// The table of leap seconds knows nothing of the time to come any more.
+    LeapTableExpired {
+        /// Since when.
+        expiry: Timestamp,
+    },
     /// The kernel refused a clock command.
     ClockError {
         /// What it said.
@@ -177,7 +182,8 @@ impl Event {
             | Self::Stepped { .. }
             | Self::ForeignStep { .. }
             | Self::ForeignFrequency { .. }
-            | Self::StepRefused { .. } => Severity::Warning,
+            | Self::StepRefused { .. }
+            | Self::LeapTableExpired { .. } => Severity::Warning,
             Self::Panic { .. } | Self::ClockError { .. } => Severity::Error,
         }
     }
@@ -253,6 +259,12 @@ impl fmt::Display for Event {
             }
             Self::LeapArmed { .. } => write!(f, "the leap second is called off"),
             Self::LeapDone => write!(f, "the leap second has passed"),
+            Self::LeapTableExpired { expiry } => write!(
+                f,
+                "the list of leap seconds expired on {expiry:.0}: TAI − UTC is taken to be unchanged, \
+                 and leap seconds are those that most sources announce; install a newer list and \
+                 reload"
+            ),
             Self::ClockError { reason } => {
                 write!(f, "the kernel refused to adjust the clock: {reason}")
             }

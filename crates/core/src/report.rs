@@ -52,6 +52,9 @@ pub struct Tracking {
     pub stratum: u8,
     /// Leap warning.
     pub leap: LeapIndicator,
+    /// TAI − UTC (s), if a list of leap seconds tells it.
+    #[serde(default)]
+    pub tai_offset: Option<i32>,
     /// Last update of the clock.
     pub reference_time: Option<Timestamp>,
     /// Estimated true time minus system clock.
@@ -98,6 +101,7 @@ impl Default for Tracking {
             reference: String::new(),
             stratum: 16,
             leap: LeapIndicator::Unsynchronised,
+            tai_offset: None,
             reference_time: None,
             offset: None,
             offset_bound: None,

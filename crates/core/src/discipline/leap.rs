@@ -1,8 +1,9 @@
 //! Leap seconds.
 //!
-//! The kernel makes them: it is told on the day, and repeats or skips the last second. Announcements
-//! count only on the last day of June and December, where every leap second has been, so that a
-//! server with a stuck warning does no harm on any other day (RFC 8633 §4.6).
+//! The kernel makes them: it is told on the day, and repeats or skips the last second. That there
+//! is one a [`LeapTable`](super::LeapTable) knows best. Without a good one the announcements of the
+//! sources count, but only on the last day of June and December, where every leap second has been,
+//! so that a server with a stuck warning does no harm on any other day (RFC 8633 §4.6).
 
 use timeball_wire::{LeapIndicator, Span, Timestamp};
 
@@ -24,10 +25,9 @@ pub struct LeapSecond {
 impl LeapSecond {
     /// The leap second that sources announce, if this is its day.
     pub fn announced(indicator: LeapIndicator, now: Timestamp) -> Option<Self> {
-        let day = now.nanos().div_euclid(DAY * 1_000_000_000);
         let announced = matches!(indicator, LeapIndicator::Insert | LeapIndicator::Delete);
-        let midnight = Timestamp::from_nanos(0) + Span::from_secs((day + 1).saturating_mul(DAY));
-        (announced && begins_half_year(day + 1)).then_some(Self { indicator, midnight })
+        let midnight = day_end(now);
+        (announced && begins_half_year(midnight)).then_some(Self { indicator, midnight })
     }
 
     /// +1 for an inserted second, −1 for a deleted one.
@@ -47,10 +47,15 @@ impl LeapSecond {
     }
 }
 
-/// Days since 1970-01-01 that are a 1 January or a 1 July.
-fn begins_half_year(day: i64) -> bool {
-    let date = Timestamp::from_nanos(0) + Span::from_secs(day.saturating_mul(DAY));
-    let (_, month, day_of_month) = date.civil_date();
+/// The midnight that ends the UTC day of `now`.
+pub(super) fn day_end(now: Timestamp) -> Timestamp {
+    let day = now.nanos().div_euclid(DAY * 1_000_000_000);
+    Timestamp::from_nanos(0) + Span::from_secs((day + 1).saturating_mul(DAY))
+}
+
+/// The midnight before a 1 January or a 1 July.
+fn begins_half_year(midnight: Timestamp) -> bool {
+    let (_, month, day_of_month) = midnight.civil_date();
     day_of_month == 1 && matches!(month, 1 | 7)
 }
 

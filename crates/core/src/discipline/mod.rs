@@ -9,15 +9,17 @@
 pub mod command;
 pub mod drift;
 pub mod leap;
+pub mod leap_table;
 pub mod reference;
 pub mod slew;
 pub mod step_policy;
 mod target;
 
-use timeball_wire::{Instant, LeapIndicator, Span};
+use timeball_wire::{Instant, LeapIndicator, Span, Timestamp};
 
 pub use command::{ClockCommand, SyncStatus};
 pub use drift::Drift;
+pub use leap_table::LeapTable;
 pub use reference::Reference;
 pub use step_policy::StepPolicy;
 use target::Target;
@@ -29,6 +31,7 @@ use crate::event::Event;
 use crate::now::Now;
 use crate::timeline::Timeline;
 use leap::LeapSecond;
+use leap_table::Foreseen;
 
 /// MAXDISP (RFC 5905 §7.2): a clock that may be this wrong (s) is not synchronised.
 const MAX_BOUND: f64 = 16.0;
@@ -47,7 +50,7 @@ const FIRST_DRIFT: Span = Span::from_secs(300);
 const DRIFT_UNCERTAINTY: f64 = 20e-6;
 
 /// How the clock may be corrected.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Correct the clock at all; without it the engine only watches.
     pub control: bool,
@@ -64,6 +67,8 @@ pub struct Settings {
     pub panic_threshold: f64,
     /// Wander (s/s) assumed of the oscillator when a bound has to grow without measurements.
     pub wander: f64,
+    /// What is known of leap seconds, past and to come.
+    pub leap_table: Option<LeapTable>,
 }
 
 impl Default for Settings {
@@ -76,6 +81,7 @@ impl Default for Settings {
             max_frequency: 500e-6,
             panic_threshold: 1000.0,
             wander: 1e-6,
+            leap_table: None,
         }
     }
 }
@@ -93,7 +99,13 @@ pub struct Discipline {
     reference: Option<Reference>,
     /// The frequency in force includes a slew, until then.
     slew_end: Option<Instant>,
+    /// What the sources said last.
+    announced: LeapIndicator,
     leap: Option<LeapSecond>,
+    /// The midnight whose leap second has been made: the clock shows the second before it again.
+    leap_made: Option<Timestamp>,
+    /// That the table has expired has been reported.
+    expiry_noted: bool,
     panicked: bool,
     last_update: Option<Instant>,
     status_due: Instant,
@@ -109,14 +121,17 @@ impl Discipline {
     /// oscillator.
     pub fn new(now: Now, settings: Settings, frequency: Frequency) -> Self {
         Self {
+            steps: StepPolicy::new(&settings),
             settings,
             refused: false,
-            steps: StepPolicy::new(&settings),
             frequency,
             target: None,
             reference: None,
             slew_end: None,
+            announced: LeapIndicator::NoWarning,
             leap: None,
+            leap_made: None,
+            expiry_noted: false,
             panicked: false,
             last_update: None,
             status_due: now.monotonic,
@@ -135,6 +150,9 @@ impl Discipline {
     pub fn configure(&mut self, settings: Settings) {
         if settings.step_limit != self.settings.step_limit {
             self.steps = StepPolicy::new(&settings);
+        }
+        if settings.leap_table != self.settings.leap_table {
+            self.expiry_noted = false;
         }
         self.settings = settings;
     }
@@ -186,14 +204,20 @@ impl Discipline {
         !self.panicked && self.bound(now, timeline).is_some_and(|bound| bound < MAX_BOUND)
     }
 
-    /// The leap second ahead, if one has been announced and this is its day.
-    pub const fn leap(&self) -> Option<&LeapSecond> {
-        self.leap.as_ref()
+    /// The midnight of the leap second that is due today, or of the one made last.
+    pub fn leap_midnight(&self) -> Option<Timestamp> {
+        self.leap.map(|leap| leap.midnight).or(self.leap_made)
     }
 
     /// The leap warning to pass on.
     pub fn leap_indicator(&self) -> LeapIndicator {
         self.leap.as_ref().map_or(LeapIndicator::NoWarning, |leap| leap.indicator)
+    }
+
+    /// TAI − UTC (s), if a table says it and the clock is good enough to know when it changes.
+    pub fn tai_offset(&self, now: Now, timeline: &Timeline) -> Option<i32> {
+        let table = self.settings.leap_table.as_ref()?;
+        self.is_synchronised(now, timeline).then(|| table.settled_tai_offset_at(now.system))?
     }
 
     /// When [`Self::handle_timeout`] is due.
@@ -217,7 +241,8 @@ impl Discipline {
         self.frequency = combination.frequency;
         self.target = Some(Target::new(timeline, combination.offset, self.base_frequency()));
         self.reference = Some(Reference::new(now, combination, self.settings.wander));
-        self.expect_leap(now, combination.leap, out);
+        self.announced = combination.leap;
+        self.expect_leap(now, timeline, out);
         self.correct(now, timeline, pace, out);
         self.steps.updated();
     }
@@ -299,26 +324,37 @@ impl Discipline {
 
     /// Tells the kernel how good the clock is.
     pub fn tell_kernel(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        self.expect_leap(now, timeline, out);
+        self.send_status(now, timeline, out);
+    }
+
+    fn send_status(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         self.status_due = now.monotonic + STATUS_INTERVAL;
         let bound = self.bound(now, timeline).unwrap_or(MAX_BOUND).min(MAX_BOUND);
         let estimate = self.reference.as_ref().map_or(MAX_BOUND, |reference| {
             reference.offset_sd + self.offset(timeline).unwrap_or(0.0).abs()
         });
-        let synchronised = self.is_synchronised(now, timeline);
         self.command(
             ClockCommand::SetStatus(SyncStatus {
-                synchronised,
-                leap: if synchronised { self.leap_indicator() } else { LeapIndicator::NoWarning },
+                synchronised: self.is_synchronised(now, timeline),
+                leap: self.leap_indicator(),
                 max_error: Span::from_seconds(bound),
                 est_error: Span::from_seconds(estimate.min(bound)),
-                tai_offset: None,
+                tai_offset: self.tai_offset(now, timeline),
             }),
             out,
         );
     }
 
-    fn expect_leap(&mut self, now: Now, announced: LeapIndicator, out: &mut Outbox) {
-        let expected = LeapSecond::announced(announced, now.system);
+    /// Is there a leap second at the end of the day? A clock that is not synchronised cannot know
+    /// the day.
+    fn expect_leap(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        let expected = if self.is_synchronised(now, timeline) {
+            self.note_expiry(now, out);
+            self.foresee_leap(now).filter(|leap| Some(leap.midnight) != self.leap_made)
+        } else {
+            None
+        };
         if expected.map(|leap| leap.indicator) != self.leap.map(|leap| leap.indicator) {
             out.event(Event::LeapArmed { direction: expected.map_or(0, |leap| leap.direction()) });
             self.status_due = now.monotonic;
@@ -326,15 +362,32 @@ impl Discipline {
         self.leap = expected;
     }
 
+    fn foresee_leap(&self, now: Now) -> Option<LeapSecond> {
+        let table = self.settings.leap_table.as_ref();
+        match table.map_or(Foreseen::Unknown, |table| table.leap_at_end_of_day(now.system)) {
+            Foreseen::Leap(leap) => Some(leap),
+            Foreseen::None => None,
+            Foreseen::Unknown => LeapSecond::announced(self.announced, now.system),
+        }
+    }
+
+    fn note_expiry(&mut self, now: Now, out: &mut Outbox) {
+        let Some(table) = &self.settings.leap_table else { return };
+        if !self.expiry_noted && table.expiry() <= now.system {
+            self.expiry_noted = true;
+            out.event(Event::LeapTableExpired { expiry: table.expiry() });
+        }
+    }
+
     /// Was a step by `by` the leap second? Then it is over.
     pub fn is_leap_step(&mut self, now: Now, by: Span, out: &mut Outbox) -> bool {
-        let passed = self.leap.as_ref().is_some_and(|leap| leap.explains(now.system, by));
-        if passed {
-            self.leap = None;
-            self.status_due = now.monotonic;
-            out.event(Event::LeapDone);
-        }
-        passed
+        let Some(leap) = self.leap.take_if(|leap| leap.explains(now.system, by)) else {
+            return false;
+        };
+        self.leap_made = Some(leap.midnight);
+        self.status_due = now.monotonic;
+        out.event(Event::LeapDone);
+        true
     }
 
     /// Somebody else stepped the clock, or changed its frequency: undo it. A jump is already made,
@@ -362,7 +415,6 @@ impl Discipline {
     pub fn desynchronise(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         if self.reference.take().is_some() {
             self.target = None;
-            self.leap = None;
             self.end_slew(out);
             self.tell_kernel(now, timeline, out);
         }
@@ -386,8 +438,9 @@ impl Discipline {
     pub fn stop(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         self.end_slew(out);
         if self.reference.is_some() {
+            // Nobody would be there to disarm it.
             self.leap = None;
-            self.tell_kernel(now, timeline, out);
+            self.send_status(now, timeline, out);
             self.save_drift(out);
         }
     }

@@ -22,6 +22,7 @@ impl Engine {
         if let Some(by) = disturbance.step {
             if self.discipline.is_leap_step(now, by, &mut self.outbox) {
                 self.timeline.leap(by);
+                self.publish(now);
                 return;
             }
             self.foreign_steps += 1;

@@ -40,7 +40,7 @@ impl Engine {
         let added = self.sources.len() - kept;
 
         self.selection.configure(settings.selection);
-        self.discipline.configure(settings.discipline);
+        self.discipline.configure(settings.discipline.clone());
         self.settings = settings;
         self.outbox.event(Event::Reconfigured { kept, added, removed });
         self.resolve_names(now);

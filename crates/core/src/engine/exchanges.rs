@@ -22,7 +22,11 @@ impl Engine {
             self.select(now);
             self.replace_unfit(now);
         }
+        let leap = self.discipline.leap_indicator();
         self.discipline.handle_timeout(now, &self.timeline, &mut self.outbox);
+        if self.discipline.leap_indicator() != leap {
+            self.publish(now);
+        }
         self.publish_if_lost(now);
         self.resolve_names(now);
         self.send_requests(now);
@@ -71,7 +75,7 @@ impl Engine {
             precision: self.precision,
             served: serves.then_some(&self.served),
             own_addresses: &self.own_addresses,
-            leap_second: self.discipline.leap().map(|leap| leap.midnight),
+            leap_second: self.discipline.leap_midnight(),
         };
         let Source { settings, members, .. } = &mut self.sources[source];
         let (name, member) = (&settings.name, &mut members[member]);

@@ -100,7 +100,7 @@ impl Engine {
             timeline: Timeline::new(now),
             sources: Vec::new(),
             selection: Selection::new(settings.selection),
-            discipline: Discipline::new(now, settings.discipline, frequency),
+            discipline: Discipline::new(now, settings.discipline.clone(), frequency),
             reason: "no measurements yet".to_owned(),
             system_peer: None,
             own_addresses: Vec::new(),

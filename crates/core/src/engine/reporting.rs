@@ -78,6 +78,7 @@ impl Reading<'_> {
             } else {
                 LeapIndicator::Unsynchronised
             },
+            tai_offset: engine.discipline.tai_offset(now, &self.timeline),
             reference_time: reference.map(|reference| reference.time),
             offset,
             offset_bound: engine.discipline.bound(now, &self.timeline),

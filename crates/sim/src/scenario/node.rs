@@ -229,6 +229,7 @@ impl ClockControl {
             max_frequency: self.max_frequency.unwrap_or(default.max_frequency),
             panic_threshold: self.panic_threshold.unwrap_or(default.panic_threshold),
             wander: self.wander.unwrap_or(default.wander),
+            leap_table: None,
         }
     }
 }
