@@ -1,10 +1,9 @@
 //! Which sources tell the truth?
 //!
-//! A [`Candidate`] passes the rules of [`fitness`] or gets its reason there. Those that take part
-//! claim an interval each, offset ± root distance; the [`intersection`] of most of them separates
-//! truechimers from falsetickers. Of the truechimers the [`cluster`] keeps those closest together,
-//! one of them becomes the [`system_peer`], and what they say together is the
-//! [`Combination`](crate::combination::Combination).
+//! A [`Candidate`] passes the rules of `fitness` or gets its reason there. Those that take part claim an
+//! interval each, offset ± root distance; the `intersection` of most of them separates `truechimers`
+//! from falsetickers. Of the truechimers the `cluster` keeps those closest together, one becomes the
+//! `system_peer`, and what they say together is the [`Combination`].
 
 mod candidate;
 mod cluster;

@@ -1,5 +1,7 @@
 //! Spikes, steps, routes: what must move the estimate and what must not.
 
+use timeball_wire::Span;
+
 use super::super::*;
 use super::world::{Queue, World};
 

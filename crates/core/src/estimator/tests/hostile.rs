@@ -1,6 +1,7 @@
 //! Whatever goes in, only numbers come out.
 
 use proptest::prelude::*;
+use timeball_wire::Span;
 
 use super::super::*;
 use super::world::World;

@@ -1,5 +1,7 @@
 //! Few measurements, and none for a long time.
 
+use timeball_wire::Span;
+
 use super::super::*;
 use super::world::{Queue, World};
 
