@@ -9,6 +9,10 @@ use timeball_wire::{LeapIndicator, Span, Timestamp};
 
 const DAY: i64 = 86_400;
 
+/// This close to a leap second the kernel may be making it, and is not to be disturbed. It does so
+/// with its next tick, a little after midnight has shown.
+pub(super) const KERNEL_AT_WORK: Span = Span::from_secs(2);
+
 /// A step this close to one second, this close to midnight, is the leap second (s).
 const STEP_TOLERANCE: f64 = 0.1;
 const MIDNIGHT_TOLERANCE: f64 = 60.0;
@@ -37,6 +41,11 @@ impl LeapSecond {
             LeapIndicator::Delete => -1,
             LeapIndicator::NoWarning | LeapIndicator::Unsynchronised => 0,
         }
+    }
+
+    /// Its midnight has come, and perhaps the kernel has not made it yet.
+    pub fn is_being_made(&self, now: Timestamp) -> bool {
+        now >= self.midnight && now - self.midnight < KERNEL_AT_WORK
     }
 
     /// A step of the clock by `by`, seen at `now`, is this leap second.
@@ -90,5 +99,12 @@ mod tests {
         assert!(!leap.explains(at(1_483_228_799), Span::from_millis(1000)));
         assert!(!leap.explains(at(1_483_228_799), Span::from_millis(-5000)));
         assert!(!leap.explains(at(1_483_225_000), Span::from_millis(-1000)));
+    }
+
+    #[test]
+    fn the_kernel_has_two_seconds() {
+        let leap = LeapSecond::announced(INSERT, at(1_483_185_600)).expect("its day");
+        let made = [-1, 0, 1, 2].map(|after| leap.is_being_made(at(1_483_228_800 + after)));
+        assert_eq!(made, [false, true, true, false]);
     }
 }

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use timeball_wire::{LeapIndicator, Span, Timestamp};
+use timeball_wire::{LeapIndicator, Timestamp};
 
-use super::leap::{LeapSecond, day_end};
-
-/// The kernel counts a leap second itself. This close to one nobody else should: the clock shows
-/// the last second twice, and TAI − UTC differs between the two.
-const KERNEL_COUNTS: Span = Span::from_secs(2);
+use super::leap::{KERNEL_AT_WORK, LeapSecond, day_end};
 
 /// Moments from which TAI − UTC has another value, and how long the list is good for. Cheap to
 /// clone.
@@ -35,10 +31,11 @@ impl LeapTable {
     }
 
     /// What to tell the kernel at `utc`: as [`tai_offset_at`](Self::tai_offset_at), but `None` while
-    /// the kernel may be making a leap second.
+    /// the kernel may be making a leap second, which it counts by itself: the clock shows the last
+    /// second twice, and the offset differs between the two.
     pub fn settled_tai_offset_at(&self, utc: Timestamp) -> Option<i32> {
         let offset = self.tai_offset_at(utc);
-        let around = [utc - KERNEL_COUNTS, utc + KERNEL_COUNTS];
+        let around = [utc - KERNEL_AT_WORK, utc + KERNEL_AT_WORK];
         around.iter().all(|near| self.tai_offset_at(*near) == offset).then_some(offset)?
     }
 

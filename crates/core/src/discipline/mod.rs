@@ -349,6 +349,9 @@ impl Discipline {
     /// Is there a leap second at the end of the day? A clock that is not synchronised cannot know
     /// the day.
     fn expect_leap(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        if self.leap.is_some_and(|leap| leap.is_being_made(now.system)) {
+            return;
+        }
         let expected = if self.is_synchronised(now, timeline) {
             self.note_expiry(now, out);
             self.foresee_leap(now).filter(|leap| Some(leap.midnight) != self.leap_made)

@@ -1,3 +1,5 @@
+mod leap_seconds;
+
 use timeball_wire::Timestamp;
 
 use super::*;
@@ -42,6 +44,15 @@ impl Bench {
             drifts: Vec::new(),
             oscillator,
         }
+    }
+
+    /// A clock that shows true time, which is `utc`.
+    fn at(settings: Settings, utc: &str) -> Self {
+        let mut bench = Self::new(settings, 0.0, 0.0);
+        bench.truth = utc.parse().expect("a timestamp");
+        bench.now.system = bench.truth;
+        bench.timeline = Timeline::new(bench.now);
+        bench
     }
 
     /// True time minus system clock (s).
@@ -99,7 +110,11 @@ impl Bench {
     }
 
     fn update(&mut self) {
-        let combination = self.combination();
+        self.update_announcing(LeapIndicator::NoWarning);
+    }
+
+    fn update_announcing(&mut self, leap: LeapIndicator) {
+        let combination = Combination { leap, ..self.combination() };
         self.discipline.update(self.now, &self.timeline, &combination, &mut self.out);
         self.obey();
     }
@@ -237,25 +252,4 @@ fn a_kernel_that_refuses_is_asked_once() {
     bench.update();
     assert!(!bench.discipline.controls_clock());
     assert_eq!(bench.now.frequency, 0.0);
-}
-
-#[test]
-fn a_leap_second_is_armed_on_its_day_and_recognised() {
-    let mut bench = Bench::new(Settings::default(), 0.0, 0.0);
-    // 2016-12-31T23:00:00Z
-    let eve = Timestamp::from_nanos(1_483_225_200_000_000_000);
-    bench.truth = eve;
-    bench.now.system = eve;
-    bench.timeline = Timeline::new(bench.now);
-    let combination = Combination { leap: LeapIndicator::Insert, ..bench.combination() };
-    bench.discipline.update(bench.now, &bench.timeline, &combination, &mut bench.out);
-    bench.obey();
-    bench.pass(1.0);
-    assert_eq!(bench.status.map(|status| status.leap), Some(LeapIndicator::Insert));
-    assert!(bench.events.contains(&Event::LeapArmed { direction: 1 }));
-    bench.pass(3599.5);
-    assert!(!bench.discipline.is_leap_step(bench.now, Span::from_secs(5), &mut bench.out));
-    assert!(bench.discipline.is_leap_step(bench.now, Span::from_secs(-1), &mut bench.out));
-    bench.pass(1.0);
-    assert_eq!(bench.status.map(|status| status.leap), Some(LeapIndicator::NoWarning));
 }
