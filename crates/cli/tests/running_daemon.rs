@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 /// A daemon in the foreground, ended with the test.
 struct Daemon {
     child: Child,
+    file: PathBuf,
     socket: PathBuf,
 }
 
@@ -17,9 +18,10 @@ impl Daemon {
         let socket = directory.join(format!("{name}.sock"));
         let file = directory.join(format!("{name}.toml"));
         let state = directory.join(name);
+        let pid_file = directory.join(format!("{name}.pid"));
         let common = format!(
             "[clock]\ncontrol = false\n[files]\nstate-directory = {state:?}\n\
-             [control]\nsocket = {socket:?}\n"
+             pid-file = {pid_file:?}\n[control]\nsocket = {socket:?}\n"
         );
         std::fs::write(&file, format!("{config}{common}")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_timeball"))
@@ -28,7 +30,7 @@ impl Daemon {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, socket }
+        Self { child, file, socket }
     }
 
     fn ask(&self, arguments: &[&str]) -> Output {
@@ -117,6 +119,12 @@ fn a_client_daemon_tells_what_it_makes_of_its_server() {
     assert_eq!(status["synchronised"], false);
     assert!(status["server"]["answered"].as_u64().unwrap() >= 3, "{}", status["server"]);
     assert!(printed(&server.ask(&["status"]), 1).contains(" requests answered, 0 slowed down"));
+
+    let twice = timeball(&["run", "--no-clock", "-c", client.file.to_str().unwrap()]);
+    printed(&twice, 3);
+    let reason = String::from_utf8_lossy(&twice.stderr).into_owned();
+    let number = client.child.id();
+    assert!(reason.contains(&format!("another daemon is running (process {number})")), "{reason}");
 
     let refused = client.ask(&["step"]);
     printed(&refused, 1);

@@ -32,19 +32,3 @@ pub enum Error {
     #[error("signals cannot be caught: {0}")]
     Signals(#[source] io::Error),
 }
-
-impl Error {
-    /// The exit status of a process that ends with this error: 2 for mistakes in the
-    /// configuration, 3 for what the system refused.
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Configuration(_) => 2,
-            Self::PidFile(_)
-            | Self::Clock(_)
-            | Self::Random(_)
-            | Self::Poll(_)
-            | Self::Descriptors(_)
-            | Self::Signals(_) => 3,
-        }
-    }
-}

@@ -151,7 +151,7 @@ impl EventLoop {
     /// When this machine's clocks cannot be read.
     pub fn report(&mut self) -> Result<Report, Error> {
         let now = self.now()?;
-        Ok(self.engine.report(now))
+        Ok(Report { server: Some(self.server.counters().clone()), ..self.engine.report(now) })
     }
 
     /// What became of the requests of clients.

@@ -32,7 +32,7 @@ pub struct Options {
 /// SIGHUP reads the configuration again; SIGUSR1 logs how the clock is doing.
 ///
 /// # Errors
-/// See [`Error`]; [`Error::exit_status`] is for the caller to exit with. The error is not logged.
+/// See [`Error`]. It is not logged: the caller shows it.
 pub fn run(options: &Options) -> Result<(), Error> {
     let log = logging::start(options.log_level);
     let config_file = ConfigFile { path: options.config_path.clone(), dialect: options.dialect };

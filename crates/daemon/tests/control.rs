@@ -51,8 +51,10 @@ fn status_and_sources_carry_the_report() {
         assert_eq!(report.sources[0].name, "127.0.0.1");
         assert!(report.sources[0].accepted >= 3);
     }
-    match ask_daemon(&mut daemon, &path, Request::Server) {
-        Response::Ok(Answer::Server(counters)) => assert_eq!(counters.received(), 0),
+    match ask_daemon(&mut daemon, &path, Request::Status) {
+        Response::Ok(Answer::Report(report)) => {
+            assert_eq!(report.server.map(|counters| counters.received()), Some(0));
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -43,7 +43,7 @@ fn ask(daemon: &DaemonSocket, request: Request) -> Result<Answer, Failure> {
 fn ask_for_report(daemon: &DaemonSocket, request: Request) -> Result<Report, Failure> {
     match ask(daemon, request)? {
         Answer::Report(report) => Ok(*report),
-        Answer::Done(_) | Answer::Server(_) => Err(unexpected_answer()),
+        Answer::Done(_) => Err(unexpected_answer()),
     }
 }
 

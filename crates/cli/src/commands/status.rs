@@ -6,9 +6,9 @@ use clap::Args;
 use timeball_core::report::{Report, Tracking};
 use timeball_core::selection::State;
 use timeball_core::server::Counters;
-use timeball_daemon::control::{Answer, Request};
+use timeball_daemon::control::Request;
 
-use super::{ask, ask_for_report, unexpected_answer};
+use super::ask_for_report;
 use crate::arguments::DaemonSocket;
 use crate::display::style::{BAD, FAINT, GOOD, paint};
 use crate::display::{Align, Cell, Table, print, print_json, source, units};
@@ -29,23 +29,13 @@ pub(crate) struct StatusArguments {
 
 /// Exits with 1 while the clock is not synchronised.
 pub(crate) fn run(arguments: &StatusArguments) -> Result<Outcome, Failure> {
-    let mut report = ask_for_report(&arguments.daemon, Request::Status)?;
-    if report.server.is_none() {
-        report.server = Some(ask_for_counters(&arguments.daemon)?);
-    }
+    let report = ask_for_report(&arguments.daemon, Request::Status)?;
     if arguments.json {
         print_json(&report)?;
     } else {
         print(&screen(&report))?;
     }
     Ok(report.tracking.synchronised.into())
-}
-
-fn ask_for_counters(daemon: &DaemonSocket) -> Result<Counters, Failure> {
-    match ask(daemon, Request::Server)? {
-        Answer::Server(counters) => Ok(counters),
-        Answer::Done(_) | Answer::Report(_) => Err(unexpected_answer()),
-    }
 }
 
 /// The whole screen.

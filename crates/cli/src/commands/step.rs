@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &StepArguments) -> Result<Outcome, Failure> {
     match ask(&arguments.daemon, Request::Step)? {
         Answer::Done(done) if arguments.json => print_json(&serde_json::json!({ "done": done }))?,
         Answer::Done(done) => print(&done)?,
-        Answer::Report(_) | Answer::Server(_) => return Err(unexpected_answer()),
+        Answer::Report(_) => return Err(unexpected_answer()),
     }
     Ok(Outcome::Yes)
 }

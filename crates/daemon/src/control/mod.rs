@@ -50,7 +50,6 @@ impl EventLoop {
         }
         Ok(match request {
             Request::Status | Request::Sources => Response::report(self.report()?),
-            Request::Server => Response::Ok(Answer::Server(self.server_counters().clone())),
             Request::Step => self.pass_on(Command::Step, "the clock is stepped as measured")?,
             Request::Burst => self.pass_on(Command::Burst, "asking every source several times")?,
             Request::Refresh => self.pass_on(Command::Refresh, "resolving every name anew")?,

@@ -13,7 +13,6 @@
 
 use serde::{Deserialize, Serialize};
 use timeball_core::report::Report;
-use timeball_core::server::Counters;
 
 /// The longest request line in bytes, its end included.
 pub const MAX_REQUEST: usize = 4096;
@@ -22,12 +21,10 @@ pub const MAX_REQUEST: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// The clock and what it follows; answered with a [`Report`].
+    /// The clock, what it follows, and who was served; answered with a [`Report`].
     Status,
     /// Every source; answered with the same [`Report`].
     Sources,
-    /// What became of the requests of clients; answered with [`Counters`].
-    Server,
     /// Step the clock now, whatever the step policy says; also ends a panic.
     Step,
     /// Send a volley of requests to every source.
@@ -61,10 +58,8 @@ pub enum Response {
 pub enum Answer {
     /// What was done, in words.
     Done(String),
-    /// Everything a person may ask about the clock.
+    /// Everything a person may ask.
     Report(Box<Report>),
-    /// What became of the requests of clients.
-    Server(Counters),
 }
 
 impl Request {
@@ -123,7 +118,6 @@ mod tests {
         for (request, line) in [
             (Request::Status, "{\"command\":\"status\"}\n"),
             (Request::Sources, "{\"command\":\"sources\"}\n"),
-            (Request::Server, "{\"command\":\"server\"}\n"),
             (Request::Step, "{\"command\":\"step\"}\n"),
             (Request::Burst, "{\"command\":\"burst\"}\n"),
             (Request::Refresh, "{\"command\":\"refresh\"}\n"),
@@ -162,7 +156,6 @@ mod tests {
             Response::done("two\nlines"),
             Response::Error("why not".into()),
             Response::report(Report::default()),
-            Response::Ok(Answer::Server(Counters { answered: 3, ..Counters::default() })),
         ];
         for response in responses {
             let line = response.to_line();
