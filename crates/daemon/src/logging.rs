@@ -8,7 +8,9 @@
 
 use std::env;
 use std::fmt;
+use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
 
 use timeball_config::Level;
 use timeball_core::Event as EngineEvent;
@@ -110,20 +112,31 @@ enum Style {
 
 impl Style {
     fn of_standard_error() -> Self {
-        Self::choose(io::stderr().is_terminal(), |name| {
-            env::var_os(name).is_some_and(|value| !value.is_empty())
-        })
+        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        // Two descriptors are one file if device and inode are the same.
+        let file = fs::metadata("/proc/self/fd/2").ok().map(|file| (file.dev(), file.ino()));
+        let colours = variable("NO_COLOR").is_none();
+        let journal = variable("JOURNAL_STREAM");
+        Self::choose(io::stderr().is_terminal(), colours, journal.as_deref(), file)
     }
 
-    /// A terminal started from a session that itself is a service has the journal's variables
-    /// too: what standard error is counts more than what it was.
-    fn choose(terminal: bool, is_set: impl Fn(&str) -> bool) -> Self {
-        if terminal {
-            if is_set("NO_COLOR") { Self::Plain } else { Self::Coloured }
-        } else if is_set("JOURNAL_STREAM") || is_set("INVOCATION_ID") {
-            Self::Journal
-        } else {
-            Self::Plain
+    /// `JOURNAL_STREAM` is device and inode of the service's standard error (systemd.exec(5)).
+    /// Whatever a service starts inherits the variable, and may write elsewhere.
+    fn choose(
+        terminal: bool,
+        colours: bool,
+        journal: Option<&str>,
+        standard_error: Option<(u64, u64)>,
+    ) -> Self {
+        let journal = journal.and_then(|stream| {
+            let (device, inode) = stream.split_once(':')?;
+            Some((device.parse().ok()?, inode.parse().ok()?))
+        });
+        match (terminal, colours) {
+            (true, true) => Self::Coloured,
+            (true, false) => Self::Plain,
+            (false, _) if journal.is_some() && journal == standard_error => Self::Journal,
+            (false, _) => Self::Plain,
         }
     }
 }
@@ -209,13 +222,21 @@ mod tests {
 
     #[test]
     fn the_style_follows_standard_error() {
-        let choose = |terminal, set: &[&str]| Style::choose(terminal, |name| set.contains(&name));
-        assert_eq!(choose(true, &[]), Style::Coloured);
-        assert_eq!(choose(true, &["NO_COLOR"]), Style::Plain);
-        assert_eq!(choose(true, &["JOURNAL_STREAM", "INVOCATION_ID"]), Style::Coloured);
-        assert_eq!(choose(false, &[]), Style::Plain);
-        assert_eq!(choose(false, &["INVOCATION_ID"]), Style::Journal);
-        assert_eq!(choose(false, &["JOURNAL_STREAM"]), Style::Journal);
+        let file = Some((8, 4711));
+        assert_eq!(Style::choose(true, true, None, file), Style::Coloured);
+        assert_eq!(Style::choose(true, false, None, file), Style::Plain);
+        assert_eq!(Style::choose(true, true, Some("8:99"), file), Style::Coloured);
+        assert_eq!(Style::choose(false, true, None, file), Style::Plain);
+        assert_eq!(Style::choose(false, true, Some("8:4711"), file), Style::Journal);
+    }
+
+    #[test]
+    fn a_file_is_not_taken_for_the_journal_that_a_parent_writes_to() {
+        for stream in ["8:99", "9:4711", "8", "", "8:4711:1", "a:b"] {
+            let style = Style::choose(false, true, Some(stream), Some((8, 4711)));
+            assert_eq!(style, Style::Plain, "{stream}");
+        }
+        assert_eq!(Style::choose(false, true, Some("x"), None), Style::Plain);
     }
 
     #[derive(Clone, Default)]
