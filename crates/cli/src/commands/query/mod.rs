@@ -124,28 +124,57 @@ fn ask_host(target: &Target, arguments: &QueryArguments, progress: &ProgressBar)
             return report;
         }
     };
-    for address in addresses {
-        report.address = Some(address);
-        let server = SocketAddr::new(address, target.port);
-        let unreachable = sample(&prober, server, arguments.samples, progress, &mut report);
-        // A name may have addresses of a family that this machine has no way to.
-        if !unreachable {
-            break;
-        }
-    }
+    ask_addresses(&addresses, &prober, arguments.samples, progress, &mut report);
     report
 }
 
-/// Asks one address as often as wanted; true if it cannot be reached at all.
+/// Asks one address after the other until one of them answers.
+fn ask_addresses(
+    addresses: &[IpAddr],
+    prober: &Prober,
+    samples: u16,
+    progress: &ProgressBar,
+    report: &mut HostReport,
+) {
+    let mut silent = Vec::new();
+    for &address in addresses {
+        // A name may have addresses of a family that leads nowhere from here. One silent address
+        // of each family is enough waiting.
+        if silent.contains(&address.is_ipv6()) {
+            continue;
+        }
+        report.address = Some(address);
+        let server = SocketAddr::new(address, report.port);
+        match sample(prober, server, samples, progress, report) {
+            Sampled::Enough => break,
+            Sampled::Unreachable => {}
+            Sampled::Silence => silent.push(address.is_ipv6()),
+        }
+    }
+}
+
+/// What asking one address came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sampled {
+    /// Answers, or a refusal.
+    Enough,
+    /// The network says that nobody is there.
+    Unreachable,
+    /// Nothing at all.
+    Silence,
+}
+
+/// Asks one address as often as wanted, or until it is hopeless.
 fn sample(
     prober: &Prober,
     server: SocketAddr,
     samples: u16,
     progress: &ProgressBar,
     report: &mut HostReport,
-) -> bool {
+) -> Sampled {
     let interval =
         if server.ip().to_canonical().is_loopback() { LOOPBACK_INTERVAL } else { INTERVAL };
+    let limit = SILENCES.min(usize::from(samples));
     let mut answers = Vec::new();
     for number in 0..samples {
         if number > 0 {
@@ -161,18 +190,19 @@ fn sample(
             }
             Err(reason) => {
                 report.error = Some(reason.to_string());
-                let nobody_there = answers.is_empty() && report.sent >= SILENCES;
-                if matches!(reason, NoAnswer::Unreachable(_)) && answers.is_empty() {
-                    return true;
-                }
-                if reason.is_final() || nobody_there {
-                    break;
+                let nothing_yet = answers.is_empty();
+                let hopeless = nothing_yet && usize::from(number) + 1 >= limit;
+                match reason {
+                    NoAnswer::Unreachable(_) if nothing_yet => return Sampled::Unreachable,
+                    NoAnswer::Silence { .. } if hopeless => return Sampled::Silence,
+                    reason if hopeless || reason.is_final() => break,
+                    _ => {}
                 }
             }
         }
     }
     report.summary = Summary::of(&answers);
-    false
+    Sampled::Enough
 }
 
 /// The addresses of a host, or why there are none.

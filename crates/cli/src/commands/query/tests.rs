@@ -113,3 +113,23 @@ fn reasons_are_sentences() {
         assert_eq!(reason.to_string(), sentence);
     }
 }
+
+#[test]
+fn a_family_that_is_silent_gives_way_to_the_other() {
+    use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+    use timeball_daemon::demo::DemoServers;
+    let servers = DemoServers::start(&[Span::ZERO]).unwrap();
+    let port = servers.addresses()[0].port();
+    let _silent = match UdpSocket::bind((Ipv6Addr::LOCALHOST, port)) {
+        Ok(socket) => socket,
+        Err(error) => return println!("SKIPPED: this machine has no IPv6 on loopback: {error}"),
+    };
+    let prober = Prober::new(Span::from_secs(1), 4).unwrap();
+    let addresses = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+    let target = Target { host: "two.example".into(), port };
+    let mut report = HostReport::of(&target);
+    ask_addresses(&addresses, &prober, 1, &ProgressBar::hidden(), &mut report);
+    assert_eq!(report.address, Some(Ipv4Addr::LOCALHOST.into()), "{report:?}");
+    assert!(report.answered(), "{report:?}");
+    assert_eq!((report.sent, report.error), (2, None));
+}
