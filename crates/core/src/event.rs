@@ -13,10 +13,8 @@ use crate::selection::State;
 pub enum Event {
     /// A source became the system peer.
     SystemPeer {
-        /// Its name.
+        /// What the log calls it.
         name: String,
-        /// Its address.
-        address: SocketAddr,
     },
     /// There is no time to follow any more, or not yet.
     Unsynchronised {
@@ -192,19 +190,14 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SystemPeer { name, address } if *name == address.ip().to_string() => {
-                write!(f, "selected source {name}")
-            }
-            Self::SystemPeer { name, address } => {
-                write!(f, "selected source {name} ({})", address.ip())
-            }
+            Self::SystemPeer { name } => write!(f, "selected source {name}"),
             Self::Unsynchronised { reason } => write!(f, "not synchronised: {reason}"),
             Self::SourceState { name, state, reason } => {
                 write!(f, "source {name}: {state}: {reason}")
             }
             Self::Reachability { name, reachable: true } => write!(f, "source {name} answers"),
             Self::Reachability { name, reachable: false } => {
-                write!(f, "source {name} no longer answers")
+                write!(f, "source {name} does not answer")
             }
             Self::Rejected { name, reject } => {
                 write!(f, "datagram for source {name} rejected: {reject}")

@@ -59,6 +59,20 @@ impl SourceSettings {
     }
 }
 
+impl SourceSettings {
+    /// Asks the same servers in the same way, so that what was measured stays good; how often, and
+    /// what selection may do with it, makes no difference.
+    pub fn asks_like(&self, other: &Self) -> bool {
+        let way = |settings: &Self| {
+            let Self { name, port, kind, family, bind_address, bind_device, .. } = settings.clone();
+            let kind = std::mem::discriminant(&kind);
+            let version = settings.association.version;
+            (name, port, kind, family, bind_address, bind_device, version, settings.estimator)
+        };
+        way(self) == way(other)
+    }
+}
+
 /// How many associations a configured name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {

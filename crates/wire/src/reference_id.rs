@@ -6,11 +6,13 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use arrayvec::ArrayString;
 use md5::{Digest, Md5};
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Four bytes whose meaning depends on the stratum beside them.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+///
+/// For programs (`Debug`, serde) they are eight hexadecimal digits: `c0000201`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ReferenceId([u8; 4]);
 
 impl ReferenceId {
@@ -46,8 +48,15 @@ impl ReferenceId {
         KissCode::from_bytes(self.0)
     }
 
-    /// What a person reads beside this stratum: text at strata 0 and 1, a dotted address above
-    /// (which is the hash of an IPv6 address as often as not).
+    /// Printable characters, up to trailing zeros.
+    fn is_text(self) -> bool {
+        let text = self.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        self.0.iter().take(text).all(|byte| matches!(byte, b' '..=b'~'))
+    }
+
+    /// What a person reads beside this stratum: text at strata 0 and 1 if it is any (a clock of
+    /// one's own is often 127.127.x.y there), a dotted address above (which is the hash of an IPv6
+    /// address as often as not).
     pub const fn display(self, stratum: u8) -> DisplayReferenceId {
         DisplayReferenceId { id: self, stratum }
     }
@@ -63,7 +72,7 @@ pub struct DisplayReferenceId {
 impl fmt::Display for DisplayReferenceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.stratum {
-            0 | 1 => f.pad(&ascii(self.id.0)?),
+            0 | 1 if self.id.is_text() => f.pad(&ascii(self.id.0)?),
             _ => fmt::Display::fmt(&Ipv4Addr::from(self.id.0), f),
         }
     }
@@ -85,6 +94,35 @@ fn ascii(bytes: [u8; 4]) -> Result<ArrayString<16>, fmt::Error> {
         }
     }
     Ok(text)
+}
+
+impl Serialize for ReferenceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ReferenceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(HexDigits)
+    }
+}
+
+struct HexDigits;
+
+impl Visitor<'_> for HexDigits {
+    type Value = ReferenceId;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("eight hexadecimal digits")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ReferenceId, E> {
+        let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let bits = u32::from_str_radix(text, 16).ok().filter(|_| digits);
+        let bits = bits.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))?;
+        Ok(ReferenceId(bits.to_be_bytes()))
+    }
 }
 
 impl fmt::Debug for ReferenceId {
@@ -189,13 +227,31 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_obey_is_escaped() {
+    fn what_is_no_text_is_shown_as_numbers() {
         let shown = |bytes: [u8; 4]| ReferenceId::from_bytes(bytes).display(1).to_string();
-        assert_eq!(shown([0x1b, b'[', b'2', b'J']), "\\x1b[2J");
-        assert_eq!(shown([0xff, 0xfe, 0x80, 0x7f]), "\\xff\\xfe\\x80\\x7f");
-        assert_eq!(shown([0, b'A', 0, b'\\']), "\\x00A\\x00\\\\");
+        assert_eq!(shown([127, 127, 1, 1]), "127.127.1.1");
+        assert_eq!(shown([0x1b, b'[', b'2', b'J']), "27.91.50.74");
+        assert_eq!(shown([0, b'A', 0, b'\\']), "0.65.0.92");
         assert_eq!(format!("[{:<6}]", ReferenceId::LOCAL.display(1)), "[LOCL  ]");
         assert_eq!(format!("[{:>10}]", ReferenceId::LOCAL.display(9)), "[76.79.67.76]");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let code = KissCode::from_bytes([0x1b, b'[', b'2', b'J']);
+        assert_eq!(code.to_string(), "\\x1b[2J");
+        assert_eq!(KissCode::from_bytes([0, b'A', 0, b'\\']).to_string(), "\\x00A\\x00\\\\");
+    }
+
+    #[test]
+    fn programs_read_eight_hexadecimal_digits() {
+        let id = ReferenceId::from_bytes([192, 0, 2, 1]);
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, "\"c0000201\"");
+        assert_eq!(serde_json::from_str::<ReferenceId>(&json).unwrap(), id);
+        for wrong in ["\"\"", "\"c000020\"", "\"+0000201\"", "\"c00002011\"", "[192,0,2,1]", "7"] {
+            assert!(serde_json::from_str::<ReferenceId>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -159,6 +159,8 @@ pub struct Association {
     dismissed: Option<KissCode>,
     /// The last answer said that the server has no time to give.
     unsynchronised: bool,
+    /// Why the last request did not even arrive.
+    failure: Option<String>,
 }
 
 impl Association {
@@ -183,7 +185,15 @@ impl Association {
             statistics: Statistics::default(),
             dismissed: None,
             unsynchronised: false,
+            failure: None,
         }
+    }
+
+    /// Polls by other rules from now on.
+    pub fn configure(&mut self, settings: Settings, now: Now) {
+        self.settings = settings;
+        self.poll.configure(&settings);
+        self.hasten(now.monotonic + self.poll_interval().span());
     }
 
     /// The server's address.
@@ -213,6 +223,11 @@ impl Association {
             return Some(LeapIndicator::Unsynchronised);
         }
         self.server.map(|server| server.leap)
+    }
+
+    /// Why the last request did not even arrive, in the network's words.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// Round-trip delay of the last measurement (s).
@@ -312,7 +327,8 @@ impl Association {
     }
 
     /// A request could not be sent, or was refused on the way: nothing will come.
-    pub fn handle_send_failure(&mut self, exchange: ExchangeId) {
+    pub fn handle_send_failure(&mut self, exchange: ExchangeId, reason: String) {
+        self.failure = Some(reason);
         if self.pending.is_some_and(|pending| pending.exchange == exchange) {
             self.pending = None;
             self.poll.missed(&self.settings);
@@ -422,6 +438,7 @@ impl Association {
         measurement: &Measurement,
     ) -> Option<Surprise> {
         self.unsynchronised = false;
+        self.failure = None;
         self.server = Some(ServerState {
             leap: header.leap,
             stratum: header.stratum,

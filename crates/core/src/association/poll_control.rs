@@ -46,6 +46,11 @@ impl PollControl {
         }
     }
 
+    /// Other limits from now on.
+    pub fn configure(&mut self, settings: &Settings) {
+        self.settle(settings);
+    }
+
     /// The interval to use with a server at this round-trip delay, if it is known.
     pub fn interval(&self, delay: Option<f64>) -> PollInterval {
         let near = delay.is_some_and(|delay| delay <= NEAR);

@@ -4,7 +4,7 @@ use super::source::Source;
 use super::{Command, Engine};
 use crate::event::Event;
 use crate::now::Now;
-use crate::settings::{Settings, SourceSettings};
+use crate::settings::Settings;
 
 impl Engine {
     pub(super) fn handle_command(&mut self, now: Now, command: Command) {
@@ -20,23 +20,25 @@ impl Engine {
         }
     }
 
-    /// Works with other settings; sources that are in both keep their history.
+    /// Works with other settings; sources that ask the same servers as before keep their history.
     pub(super) fn configure(&mut self, now: Now, settings: Settings) {
         let mut old = std::mem::take(&mut self.sources);
         let before = old.len();
-        let mut adopt = |settings: &SourceSettings| {
-            let index = old.iter().position(|source| source.settings == *settings)?;
-            Some(old.remove(index))
-        };
-        self.sources = settings
-            .sources
-            .iter()
-            .map(|wanted| {
-                adopt(wanted).unwrap_or_else(|| Source::new(wanted.clone(), now.monotonic))
-            })
-            .collect();
+        let mut surplus = Vec::new();
+        for wanted in &settings.sources {
+            let kept = old.iter().position(|source| source.settings.asks_like(wanted));
+            let source = match kept.map(|index| old.remove(index)) {
+                Some(mut source) => {
+                    surplus.extend(source.configure(wanted.clone(), now));
+                    source
+                }
+                None => Source::new(wanted.clone(), now.monotonic),
+            };
+            self.sources.push(source);
+        }
         let (kept, removed) = (before - old.len(), old.len());
-        old.iter().flat_map(|source| &source.members).for_each(|member| self.retire(member));
+        surplus.extend(old.into_iter().flat_map(|source| source.members));
+        surplus.iter().for_each(|member| self.retire(member));
         let added = self.sources.len() - kept;
 
         self.selection.configure(settings.selection);

@@ -2,7 +2,6 @@
 
 use timeball_wire::LeapIndicator;
 
-use super::source::Source;
 use super::{Answer, Engine, ExchangeId, Output, Transmit};
 use crate::association::{Accepted, Reject, Surroundings};
 use crate::event::Event;
@@ -77,8 +76,7 @@ impl Engine {
             own_addresses: &self.own_addresses,
             leap_second: self.discipline.leap_midnight(),
         };
-        let Source { settings, members, .. } = &mut self.sources[source];
-        let (name, member) = (&settings.name, &mut members[member]);
+        let member = &mut self.sources[source].members[member];
         let result = member.association.handle_answer(now, answer, &surroundings, &mut self.rng);
         if !member.association.is_pending(answer.exchange) {
             self.outbox.push(Output::Close(answer.exchange));
@@ -87,31 +85,32 @@ impl Engine {
             Ok(Accepted::Measured(surprise)) => {
                 member.updated = true;
                 if let Some(by) = surprise.and_then(|surprise| surprise.stepped) {
-                    let name = name.clone();
+                    let name = member.label.clone();
                     self.outbox.event(Event::SourceStepped { name, by });
                 }
                 self.note_reachability();
                 self.select(now);
             }
             Ok(Accepted::Kissed(code)) => {
-                self.outbox.event(Event::Kiss { name: name.clone(), code });
+                self.outbox.event(Event::Kiss { name: member.label.clone(), code });
             }
-            Err(reject) => self.outbox.event(Event::Rejected { name: name.clone(), reject }),
+            Err(reject) => {
+                self.outbox.event(Event::Rejected { name: member.label.clone(), reject });
+            }
         }
         self.replace_unfit(now);
     }
 
+    /// Tells the log which servers answer, and which no longer do or never did.
     pub(super) fn note_reachability(&mut self) {
-        for source in &mut self.sources {
-            for member in &mut source.members {
-                let reachability = member.association.reachability();
-                let reachable = reachability.is_reachable();
-                let news = if member.reachable { reachability.is_lost() } else { reachable };
-                if news {
-                    member.reachable = reachable;
-                    let name = source.settings.name.clone();
-                    self.outbox.event(Event::Reachability { name, reachable });
-                }
+        for member in self.sources.iter_mut().flat_map(|source| &mut source.members) {
+            let reachability = member.association.reachability();
+            let reachable = reachability.is_reachable();
+            let certain = reachable || reachability.is_lost();
+            if certain && member.reachable != Some(reachable) {
+                member.reachable = Some(reachable);
+                let name = member.label.clone();
+                self.outbox.event(Event::Reachability { name, reachable });
             }
         }
     }

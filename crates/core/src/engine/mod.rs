@@ -141,10 +141,10 @@ impl Engine {
                     association.handle_sent(exchange, at, quality, &self.timeline);
                 }
             }
-            Input::SendFailed { exchange, reason: _ } => {
+            Input::SendFailed { exchange, reason } => {
                 if let Some((source, member)) = self.pending(exchange) {
                     let association = &mut self.sources[source].members[member].association;
-                    association.handle_send_failure(exchange);
+                    association.handle_send_failure(exchange, reason);
                     self.outbox.push(Output::Close(exchange));
                     self.replace_unfit(now);
                 }

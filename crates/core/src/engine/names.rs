@@ -40,7 +40,9 @@ impl Engine {
         match addresses {
             Ok(addresses) => self.sources[index].learn(addresses),
             Err(error) => {
-                let name = self.sources[index].settings.name.clone();
+                let source = &mut self.sources[index];
+                source.unresolved = Some(error.to_string());
+                let name = source.settings.name.clone();
                 self.outbox.event(Event::ResolveFailed { name, reason: error.to_string() });
             }
         }
@@ -70,7 +72,7 @@ impl Engine {
         let spread = f64::from(self.rng.next_u32()) / f64::from(u32::MAX) * SPREAD;
         let first_request = now.monotonic + Span::from_seconds(spread);
         let association = Association::new(settings.association, address, estimator, first_request);
-        Member::new(id, association)
+        Member::new(id, settings, association)
     }
 
     /// Exchanges associations that are no good for others of the same name.

@@ -1,6 +1,7 @@
 //! The read model, computed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use timeball_wire::{LeapIndicator, ReferenceId};
 
@@ -10,7 +11,7 @@ use super::update::view;
 use crate::association::Reject;
 use crate::now::Now;
 use crate::report::{Report, SourceReport, Tracking};
-use crate::selection::State;
+use crate::selection::{State, Verdict};
 use crate::settings::SourceKind;
 use crate::timeline::Timeline;
 
@@ -71,7 +72,7 @@ impl Reading<'_> {
             system_peer: peer,
             system_peer_name: peer_name,
             reference_id,
-            reference: reference_id.display(if synchronised { stratum } else { 16 }).to_string(),
+            reference: if synchronised { self.reference() } else { String::new() },
             stratum: if synchronised { stratum } else { 16 },
             leap: if synchronised {
                 engine.discipline.leap_indicator()
@@ -97,6 +98,16 @@ impl Reading<'_> {
         }
     }
 
+    /// Whom we follow, in words: its address, of which the reference ID may show but a hash.
+    fn reference(&self) -> String {
+        let (engine, served) = (self.engine, &self.engine.served);
+        let peer = engine.discipline.reference().map(|reference| reference.system_peer);
+        match engine.members().find(|member| Some(member.id) == peer) {
+            Some(member) => member.association.address().ip().to_string(),
+            None => served.reference_id.display(served.stratum).to_string(),
+        }
+    }
+
     fn explain(&self, synchronised: bool, peer_name: Option<&str>) -> String {
         let (engine, now) = (self.engine, self.now);
         if engine.discipline.panicked() {
@@ -111,7 +122,7 @@ impl Reading<'_> {
                     .discipline
                     .reference()
                     .map_or(0.0, |reference| (now.monotonic - reference.at).seconds());
-                format!("holding over for {age:.0} s: {}", engine.reason)
+                format!("holding over for {}: {}", Rough(age), engine.reason)
             }
             (false, ..) if engine.sources.is_empty() => "no sources are configured".to_owned(),
             (false, ..) => match engine.discipline.offset(&self.timeline) {
@@ -146,7 +157,7 @@ impl Reading<'_> {
             id: Some(member.id),
             address: Some(association.address().ip()),
             state: member.verdict.state,
-            reason: member.verdict.reason.clone(),
+            reason: explain_silence(member),
             reach: association.reachability().register(),
             poll: association.poll_interval().exponent(),
             server_poll: server.map(|server| server.poll),
@@ -179,6 +190,29 @@ impl Reading<'_> {
     }
 }
 
+/// The verdict's reason; of a source that does not answer, also what the network says of it.
+fn explain_silence(member: &Member) -> String {
+    let Verdict { state, reason } = &member.verdict;
+    match (state, member.association.failure()) {
+        (State::Measuring | State::Unreachable, Some(failure)) => format!("{reason}: {failure}"),
+        _ => reason.clone(),
+    }
+}
+
+/// A time (s) in the unit that people would use.
+struct Rough(f64);
+
+impl fmt::Display for Rough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            seconds if seconds < 120.0 => write!(f, "{seconds:.0} s"),
+            seconds if seconds < 7200.0 => write!(f, "{:.0} min", seconds / 60.0),
+            seconds if seconds < 172_800.0 => write!(f, "{:.0} h", seconds / 3600.0),
+            seconds => write!(f, "{:.0} days", seconds / 86_400.0),
+        }
+    }
+}
+
 /// A source of which nothing is known but its settings.
 fn unresolved(source: &Source) -> SourceReport {
     SourceReport {
@@ -188,8 +222,11 @@ fn unresolved(source: &Source) -> SourceReport {
         port: source.settings.port,
         pool: matches!(source.settings.kind, SourceKind::Pool { .. }),
         options: source.settings.options,
-        state: State::Measuring,
-        reason: "the name has no address yet".to_owned(),
+        state: if source.unresolved.is_some() { State::Unreachable } else { State::Measuring },
+        reason: match &source.unresolved {
+            Some(failure) => format!("its name cannot be resolved: {failure}"),
+            None => "its name is being resolved".to_owned(),
+        },
         reach: 0,
         poll: source.settings.association.minpoll.exponent(),
         server_poll: None,

@@ -7,10 +7,11 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use timeball_wire::{Instant, Span};
+use timeball_wire::{Instant, NTP_PORT, Span};
 
 use super::output::ResolveId;
 use crate::association::Association;
+use crate::now::Now;
 use crate::selection::{SourceId, State, Verdict};
 use crate::settings::{Family, SourceKind, SourceSettings};
 
@@ -34,16 +35,19 @@ pub(super) struct Member {
     pub(super) verdict: Verdict,
     /// Has a measurement that selection has not seen.
     pub(super) updated: bool,
-    /// Answers, as far as the log has been told.
-    pub(super) reachable: bool,
+    /// What the log calls it.
+    pub(super) label: String,
+    /// Answers or not, as far as the log has been told.
+    pub(super) reachable: Option<bool>,
     /// Measurements in a row with which selection could do nothing.
     disagreed: u32,
 }
 
 impl Member {
-    pub(super) fn new(id: SourceId, association: Association) -> Self {
+    pub(super) fn new(id: SourceId, settings: &SourceSettings, association: Association) -> Self {
+        let label = label(settings, association.address());
         let verdict = Verdict { state: State::Measuring, reason: "no measurement yet".to_owned() };
-        Self { id, association, verdict, updated: false, reachable: false, disagreed: 0 }
+        Self { id, association, verdict, updated: false, label, reachable: None, disagreed: 0 }
     }
 
     /// Takes note of what selection made of a new measurement.
@@ -81,6 +85,19 @@ impl Member {
     }
 }
 
+/// A source as the log calls it: its name, its port if that is unusual, and its address if that is
+/// not the name.
+fn label(settings: &SourceSettings, address: SocketAddr) -> String {
+    let name = &settings.name;
+    let literal = name.parse::<IpAddr>().is_ok();
+    match (literal, settings.port == NTP_PORT) {
+        (true, true) => name.clone(),
+        (true, false) => address.to_string(),
+        (false, true) => format!("{name} ({})", address.ip()),
+        (false, false) => format!("{name} ({address})"),
+    }
+}
+
 /// A configured name.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -93,6 +110,8 @@ pub(super) struct Source {
     /// When the name may be, and if there are too few members will be, resolved again.
     resolve_at: Instant,
     resolve_again: Span,
+    /// Why the last attempt to resolve it failed.
+    pub(super) unresolved: Option<String>,
 }
 
 impl Source {
@@ -104,7 +123,18 @@ impl Source {
             resolving: None,
             resolve_at: now,
             resolve_again: RESOLVE_RETRY,
+            unresolved: None,
         }
+    }
+
+    /// Works by other settings of the same source from now on. Returns the members that are too
+    /// many.
+    pub(super) fn configure(&mut self, settings: SourceSettings, now: Now) -> Vec<Member> {
+        self.settings = settings;
+        for member in &mut self.members {
+            member.association.configure(self.settings.association, now);
+        }
+        self.members.split_off(self.members.len().min(self.wanted()))
     }
 
     /// How many associations the name stands for.
@@ -156,6 +186,7 @@ impl Source {
 
     /// Takes the addresses of an answer that no member uses yet.
     pub(super) fn learn(&mut self, addresses: &[IpAddr]) {
+        self.unresolved = None;
         self.resolve_again = self.resolve_again.max(RESOLVE_AGAIN);
         self.spare.clear();
         for address in addresses.iter().take(MAX_ADDRESSES).map(IpAddr::to_canonical) {

@@ -354,7 +354,9 @@ fn a_reload_keeps_the_history_of_unchanged_sources() {
     let mut world = World::new(settings(&["192.0.2.1", "192.0.2.2"]), Span::ZERO, &servers);
     world.run(300.0);
     let before = world.report();
-    let new = settings(&["192.0.2.3", "192.0.2.1"]);
+    let mut new = settings(&["192.0.2.3", "192.0.2.1"]);
+    // How often it is asked makes it no other source.
+    new.sources[1].association.maxpoll = PollInterval::new(5);
     world.engine.handle(world.now, Input::Command(Command::Configure(Box::new(new))));
     world.settle();
     let after = world.report();

@@ -71,7 +71,7 @@ impl Engine {
                 let Some(verdict) = verdicts.remove(&member.id) else { continue };
                 if verdict.state != member.verdict.state {
                     self.outbox.event(Event::SourceState {
-                        name: source.settings.name.clone(),
+                        name: member.label.clone(),
                         state: verdict.state,
                         reason: verdict.reason.clone(),
                     });
@@ -85,12 +85,9 @@ impl Engine {
         if self.system_peer.replace(peer) == Some(peer) {
             return;
         }
-        let found = self.sources.iter().find_map(|source| {
-            let member = source.members.iter().find(|member| member.id == peer)?;
-            Some((source.settings.name.clone(), member.association.address()))
-        });
-        if let Some((name, address)) = found {
-            self.outbox.event(Event::SystemPeer { name, address });
+        let label = self.members().find(|member| member.id == peer).map(|m| m.label.clone());
+        if let Some(name) = label {
+            self.outbox.event(Event::SystemPeer { name });
         }
     }
 }
