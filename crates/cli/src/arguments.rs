@@ -64,6 +64,13 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Seconds, more than none.
+pub(crate) fn some_seconds(text: &str) -> Result<f64, String> {
+    seconds(text).and_then(|seconds| {
+        if seconds > 0.0 { Ok(seconds) } else { Err("must be more than zero seconds".into()) }
+    })
+}
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -87,6 +94,9 @@ mod tests {
         assert_eq!(seconds("0"), Ok(0.0));
         for bad in ["-1", "inf", "NaN", "", "1 s"] {
             assert!(seconds(bad).is_err(), "{bad}");
+            assert!(some_seconds(bad).is_err(), "{bad}");
         }
+        assert_eq!(some_seconds("0.01"), Ok(0.01));
+        assert!(some_seconds("0").is_err(), "no answer comes in no time");
     }
 }

@@ -4,6 +4,7 @@
 //! sockets, the operator's connections, signals and resolved names, until the engine's deadline.
 //! Everything that happens becomes an [`Input`]; every [`Output`] is carried out at once.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use timeball_config::Config;
@@ -399,8 +400,9 @@ impl EventLoop {
                     quality: StampQuality::Daemon,
                 },
                 Err(error) => {
-                    tracing::debug!("no request to {}: {error}", request.destination);
-                    Input::SendFailed { exchange, reason: error.to_string() }
+                    let reason = send_failure(request, &error);
+                    tracing::debug!("no request to {}: {reason}", request.destination);
+                    Input::SendFailed { exchange, reason }
                 }
             },
         );
@@ -422,6 +424,13 @@ impl EventLoop {
         }
         Ok(())
     }
+}
+
+/// What the kernel says, which does not name the interface or address that it does not have.
+fn send_failure(request: &Transmit, error: &io::Error) -> String {
+    let device = request.bind_device.as_ref().map(|device| format!("; bind-device is {device}"));
+    let address = request.bind_address.map(|address| format!("; bind-address is {address}"));
+    format!("{error}{}{}", device.unwrap_or_default(), address.unwrap_or_default())
 }
 
 /// Settles whether the engine corrects the clock or only watches it, and answers why the latter.

@@ -227,3 +227,15 @@ fn a_socket_path_that_cannot_be_is_no_reason_to_stop() {
     let mut daemon = start(config);
     turn_until(&mut daemon, |report| report.tracking.synchronised);
 }
+
+#[test]
+fn a_source_that_cannot_be_asked_says_which_setting_is_in_the_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path(), &["127.0.0.1:9".parse().unwrap()]);
+    // RFC 5737: for documentation, and nobody's.
+    config.engine.sources[0].bind_address = Some("192.0.2.77".parse().unwrap());
+    let mut daemon = start(config);
+    turn_until(&mut daemon, |report| {
+        report.sources[0].reason.contains("bind-address is 192.0.2.77")
+    });
+}

@@ -16,7 +16,7 @@ use timeball_host::poll::{Interest, PollSet};
 use timeball_host::resolver::{AddressFamily, Resolution, ResolveError, Resolver};
 use timeball_wire::Span;
 
-use crate::arguments::seconds;
+use crate::arguments::some_seconds;
 use crate::display::style::{BAD, paint};
 use crate::display::{Align, Cell, Narrowing, Table, print, print_json, source, units, width};
 use crate::outcome::{Failure, Outcome};
@@ -42,7 +42,7 @@ pub(crate) struct QueryArguments {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     samples: u16,
     /// How long to wait for each answer
-    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = some_seconds)]
     timeout: f64,
     /// Protocol version to ask with
     #[arg(long, value_name = "1-4", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
