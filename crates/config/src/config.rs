@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub struct Config {
     /// Sources, selection, clock, and whom to serve.
     pub engine: timeball_core::Settings,
+    /// What the engine has to be told of the clock besides.
+    pub clock: Clock,
     /// The server's sockets.
     pub serve: Serve,
     /// Every NTP socket.
@@ -40,6 +42,19 @@ impl Config {
                 SourceKind::Pool { count } => count,
             })
             .sum()
+    }
+}
+
+/// The clock, as far as files say something of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clock {
+    /// The list of leap seconds; [`Loaded::leap_seconds`](crate::Loaded::leap_seconds) reads it.
+    pub leap_seconds_list: Option<PathBuf>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { leap_seconds_list: Some("/usr/share/zoneinfo/leap-seconds.list".into()) }
     }
 }
 

@@ -18,15 +18,17 @@ mod check;
 mod config;
 mod diagnostic;
 mod document;
+mod leap_seconds_list;
 pub mod native;
 mod places;
 pub mod reference;
 
 use std::path::Path;
 
-pub use config::{Config, Control, Files, Level, Log, Network, Serve, Timestamping};
+pub use config::{Clock, Config, Control, Files, Level, Log, Network, Serve, Timestamping};
 pub use diagnostic::{Diagnostic, Mistakes, Severity, Style};
 pub use document::Document;
+pub use leap_seconds_list::{LeapSeconds, LeapSecondsError, LeapSecondsList};
 pub use places::{Places, Scope};
 
 /// The languages a configuration may be written in.

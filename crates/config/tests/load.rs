@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use timeball_config::{Dialect, Loaded, Mistakes, Severity, load, parse};
+use timeball_config::{Dialect, LeapSeconds, Loaded, Mistakes, Severity, load, parse};
 use timeball_core::settings::{Family, SourceKind};
 
 /// The one thing that is wrong with a file.
@@ -112,6 +112,7 @@ fn every_key_reaches_its_place() {
         max-frequency = "250 ppm"
         panic-threshold = "1 h"
         wander = "100 ppb"
+        leap-seconds-list = "/etc/leap-seconds.list"
 
         [serve]
         allow = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]
@@ -176,6 +177,53 @@ fn a_later_check_can_still_point_at_the_line() {
     assert_eq!(loaded.places.value(Scope::Source(0), "port"), None);
     assert_eq!(loaded.places.nearest(Scope::Source(0), &["port"]), Some(0..10));
     assert_eq!(loaded.places.key(Scope::Source(0), "address"), Some(11..18));
+}
+
+#[test]
+fn a_list_of_leap_seconds_that_is_named_must_be_right() {
+    const IERS: &str = include_str!("leap-seconds/iers-2025.list");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("leap-seconds.list");
+    let text = format!(
+        "[[server]]\naddress = 'a.example'\n[clock]\nleap-seconds-list = '{}'\n",
+        path.display()
+    );
+    let loaded = parse("t.toml", &text, Dialect::Native).unwrap();
+    let refused = |loaded: &Loaded| loaded.leap_seconds().unwrap_err().to_string();
+
+    let missing = refused(&loaded);
+    assert!(missing.starts_with("t.toml:4:21: error: no leap seconds from /"), "{missing}");
+    assert!(missing.contains("cannot be read: No such file or directory"), "{missing}");
+    assert!(missing.contains("leap-seconds-list = false"), "{missing}");
+
+    fs::write(&path, IERS.replace("#@\t", "#@\t1")).unwrap();
+    let damaged = refused(&loaded);
+    assert!(damaged.contains("line 3: 13991593600 is too large"), "{damaged}");
+
+    fs::write(&path, IERS).unwrap();
+    match loaded.leap_seconds().unwrap() {
+        LeapSeconds::Listed(list) => assert!(list.verified),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_default_list_of_leap_seconds_may_be_missing() {
+    let mut loaded =
+        parse("t.toml", "[[server]]\naddress = 'a.example'\n", Dialect::Native).unwrap();
+    let default = loaded.config.clock.leap_seconds_list.as_deref();
+    assert_eq!(default, Some(Path::new("/usr/share/zoneinfo/leap-seconds.list")));
+    let directory = tempfile::tempdir().unwrap();
+    loaded.config.clock.leap_seconds_list = Some(directory.path().join("missing"));
+    match loaded.leap_seconds().unwrap() {
+        LeapSeconds::Unavailable(error) => {
+            assert!(error.to_string().starts_with("it cannot be read: No such file"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let text = "[[server]]\naddress = 'a.example'\n[clock]\nleap-seconds-list = false\n";
+    let without = parse("t.toml", text, Dialect::Native).unwrap();
+    assert!(matches!(without.leap_seconds().unwrap(), LeapSeconds::Unwanted));
 }
 
 #[test]

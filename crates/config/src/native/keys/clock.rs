@@ -1,5 +1,6 @@
 //! `[clock]`.
 
+use super::daemon::LONGEST_PATH;
 use crate::config::Config;
 use crate::native::schema::{Field, Key, Kind, Section, field};
 
@@ -72,5 +73,13 @@ const KEYS: &[Key<Config>] = &[
         name: "wander",
         kind: Kind::Frequency { range: 1e-10..=1e-3, field: field!(engine.discipline.wander) },
         doc: "How fast the reported bound grows while there are no measurements.",
+    },
+    Key {
+        name: "leap-seconds-list",
+        kind: Kind::OptionalPath { longest: LONGEST_PATH, field: field!(clock.leap_seconds_list) },
+        doc: "File of all leap seconds, as the IERS publishes it and tzdata installs it. The kernel \
+              learns TAI − UTC from it, and until it expires it decides about leap seconds in place \
+              of what the sources announce. A file that is named must be there and be right; the \
+              default one need not.",
     },
 ];

@@ -6,7 +6,7 @@ use crate::native::schema::{Field, Key, Kind, Section, field, find, word_of, wor
 /// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last is zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 /// Longest path that the kernel takes (`PATH_MAX` with its zero).
-const LONGEST_PATH: usize = 4095;
+pub(super) const LONGEST_PATH: usize = 4095;
 
 /// `[network]`.
 pub(crate) static NETWORK: Section<Config> = Section {
