@@ -10,6 +10,7 @@
 //! | `serve` | the server's sockets, from request to answer |
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
 //! | `reload` | another configuration, the same history |
+//! | `leap_seconds` | where they are known from |
 //! | `drift_file` | what is remembered of the oscillator |
 //! | `directories` | those that the daemon makes for itself |
 //! | [`logging`] | what log lines look like, and where they go |
@@ -24,6 +25,7 @@ mod drift_file;
 mod error;
 pub mod event_loop;
 mod exchanges;
+mod leap_seconds;
 pub mod logging;
 mod machine_clock;
 mod names;

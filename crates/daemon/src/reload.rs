@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use timeball_config::{Config, Dialect, Loaded, Mistakes, Style};
+use timeball_config::{Config, Dialect, Mistakes, Style};
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
-use crate::logging;
+use crate::{leap_seconds, logging};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -18,16 +18,18 @@ pub struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Reads it, and logs what is worth a warning.
+    /// Reads it and the list of leap seconds, and logs what is worth a warning.
     ///
     /// # Errors
-    /// Every mistake in it.
+    /// Every mistake in it, or what is wrong with the list that it names.
     pub fn load(&self) -> Result<Config, Mistakes> {
-        let Loaded { config, warnings, document, .. } =
-            timeball_config::load(&self.path, self.dialect)?;
-        for warning in warnings {
-            logging::warn_lines(&warning.render(&document, Style::Plain));
+        let loaded = timeball_config::load(&self.path, self.dialect)?;
+        for warning in &loaded.warnings {
+            logging::warn_lines(&warning.render(&loaded.document, Style::Plain));
         }
+        let leap_table = leap_seconds::load(&loaded)?;
+        let mut config = loaded.config;
+        config.engine.discipline.leap_table = leap_table;
         Ok(config)
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use timeball_config::{Config, Dialect, Loaded, Style, reference};
+use timeball_config::{Config, Dialect, Mistakes, Style, reference};
 use timeball_core::settings::SourceKind;
 
 use crate::display::print;
@@ -42,12 +42,14 @@ pub(crate) fn run(arguments: &ConfigArguments) -> Result<Outcome, Failure> {
 
 fn check(file: &Path, dialect: Dialect) -> Result<Outcome, Failure> {
     let style = Style::of_stderr();
-    let Loaded { config, warnings, document, .. } = timeball_config::load(file, dialect)
-        .map_err(|mistakes| Failure::Configuration(mistakes.render(style)))?;
-    for warning in warnings {
-        anstream::eprintln!("{}", warning.render(&document, style).trim_end());
+    let refused = |mistakes: Mistakes| Failure::Configuration(mistakes.render(style));
+    let loaded = timeball_config::load(file, dialect).map_err(refused)?;
+    for warning in &loaded.warnings {
+        anstream::eprintln!("{}", warning.render(&loaded.document, style).trim_end());
     }
-    print(&format!("{}: OK: {}", file.display(), summary(&config)))?;
+    // The daemon would not start with a list that it cannot use.
+    loaded.leap_seconds().map_err(refused)?;
+    print(&format!("{}: OK: {}", file.display(), summary(&loaded.config)))?;
     Ok(Outcome::Yes)
 }
 

@@ -82,6 +82,9 @@ fn facts(report: &Report) -> Table {
         fact("Reference", reference(report));
     }
     fact("Leap second", source::leap(tracking.leap).into());
+    if let Some(seconds) = tracking.tai_offset {
+        fact("TAI − UTC", format!("{seconds} s"));
+    }
     if tracking.synchronised {
         fact("Root delay", units::seconds(tracking.root_delay));
         fact("Root dispersion", units::seconds(tracking.root_dispersion));

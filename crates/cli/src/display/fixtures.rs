@@ -25,6 +25,7 @@ pub(crate) fn synchronised() -> Report {
             reference: "192.0.2.1".into(),
             stratum: 3,
             leap: LeapIndicator::NoWarning,
+            tai_offset: Some(37),
             offset: Some(12.34e-6),
             offset_bound: Some(3.4e-3),
             offset_sd: Some(4.5e-6),
