@@ -148,6 +148,8 @@ pub struct Status {
     pub offset_bound: Option<f64>,
     /// What the oscillator needs.
     pub frequency_ppm: f64,
+    /// One standard deviation of that.
+    pub frequency_sd_ppm: f64,
     /// What is in force, slew included.
     pub kernel_frequency_ppm: f64,
     /// 16 while not synchronised.

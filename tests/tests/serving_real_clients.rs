@@ -15,10 +15,10 @@ use timeball_interop::timeball::Timeball;
 const PEERS: [Need; 3] =
     [Need::Unpacked(Peer::Chrony), Need::Unpacked(Peer::Ntpsec), Need::Unpacked(Peer::Openntpd)];
 
-/// chronyd and timeball both have kernel stamps on their side.
+/// How far from the truth, zero, chronyd may find us.
 const CHRONY_AGREES: f64 = 200e-6;
-/// ntpdig is Python and stamps in user space; openntpd stamps in user space too.
-const OTHERS_AGREE: f64 = 2e-3;
+/// What openntpd rounds to, and what its clock reading costs.
+const OPENNTPD_RESOLUTION: f64 = 10e-6;
 const SYNCHRONISES_WITHIN: Duration = Duration::from_secs(60);
 
 /// Starts chronyd on one host, and timeball on another that follows it and serves everybody.
@@ -48,7 +48,7 @@ fn chronyd_and_ntpdig_take_time_and_agree() {
         let offset = chrony::measure(&client, SocketAddr::new(address, 123));
         assert!(offset.abs() < CHRONY_AGREES, "chronyd -Q measured {offset} by {address}");
         let dug = ntpsec::dig(&client, address);
-        assert!(dug.offset.abs() < OTHERS_AGREE, "ntpdig measured {dug:?} by {address}");
+        dug.assert_agrees_with(0.0);
         assert_eq!((dug.stratum, dug.leap.as_str()), (2, "no-leap"));
     }
 
@@ -77,14 +77,18 @@ fn openntpd_takes_time_and_agrees() {
     let (_chronyd, _timeball) = server_that_follows_chrony(&upstream, &server);
     let mut openntpd = openntpd::Ntpd::start(&client, server.address());
     openntpd.wait_until_synchronised();
-    let offsets = openntpd.measured_offsets();
-    assert!(offsets.len() >= 8, "{offsets:?}");
-    assert!(offsets.iter().all(|offset| offset.abs() < OTHERS_AGREE), "{offsets:?}");
+    let measurements = openntpd.measurements();
+    assert!(measurements.len() >= 8, "{measurements:?}");
+    for measurement in &measurements {
+        let farthest = measurement.delay / 2.0 + OPENNTPD_RESOLUTION;
+        assert!(measurement.offset.abs() <= farthest, "{measurement:?}");
+        assert!(measurement.delay < 0.1, "{measurement:?}");
+    }
     let answers = capture
         .finish()
         .into_iter()
         .filter(|packet| packet.destination == client.ipv4.to_string() && packet.mode == 4);
-    assert!(answers.count() >= offsets.len());
+    assert!(answers.count() >= measurements.len());
 }
 
 #[test]
@@ -98,7 +102,7 @@ fn an_isolated_server_serves_its_local_stratum() {
         Timeball::start(&server, "[serve]\nallow = [\"10.123.0.0/24\"]\nlocal-stratum = 10\n");
     timeball.wait_until("answers", SYNCHRONISES_WITHIN, |_| true);
     let dug = ntpsec::dig(&client, server.address());
-    assert!(dug.offset.abs() < OTHERS_AGREE, "{dug:?}");
+    dug.assert_agrees_with(0.0);
     assert_eq!((dug.stratum, dug.leap.as_str()), (10, "no-leap"));
     let offset = chrony::measure(&client, SocketAddr::new(server.address(), 123));
     assert!(offset.abs() < CHRONY_AGREES, "chronyd -Q measured {offset}");
@@ -112,7 +116,7 @@ fn nobody_is_served_who_is_not_allowed() {
     let laboratory = Laboratory::new();
     let [silent, choosy, allowed, denied] =
         ["silent", "choosy", "allowed", "denied"].map(|name| laboratory.host(name));
-    let mut nobody = Timeball::start(&silent, "");
+    let mut nobody = Timeball::start(&silent, "[serve]\nlocal-stratum = 10\n");
     let configuration = format!(
         "[serve]\nallow = [\"10.123.0.0/24\"]\ndeny = [\"{}/32\"]\nlocal-stratum = 10\n",
         denied.ipv4

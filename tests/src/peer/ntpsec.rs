@@ -47,10 +47,23 @@ impl Ntpd {
 pub struct Dug {
     /// True time minus this machine's clock, by that server, in seconds.
     pub offset: f64,
+    /// How wrong that may be, by ntpdig itself: Python takes its time over its time stamps.
+    pub distance: f64,
     /// That server's stratum.
     pub stratum: u64,
     /// Its leap warning, in ntpdig's words.
     pub leap: String,
+}
+
+impl Dug {
+    /// The measurement is worth something, and the true offset is where it says.
+    ///
+    /// # Panics
+    /// If not.
+    pub fn assert_agrees_with(&self, truth: f64) {
+        assert!(self.distance < 0.1, "{self:?}");
+        assert!((self.offset - truth).abs() <= self.distance, "the truth is {truth}: {self:?}");
+    }
 }
 
 /// Asks a server with `ntpdig --json`.
@@ -68,6 +81,7 @@ pub fn dig(host: &Host, server: IpAddr) -> Dug {
     let field = |name: &str| answer.get(name).cloned().unwrap_or_default();
     Dug {
         offset: field("offset").as_f64().unwrap_or_else(|| panic!("no offset in {output}")),
+        distance: field("precision").as_f64().unwrap_or_else(|| panic!("no precision in {output}")),
         stratum: field("stratum").as_u64().unwrap_or_else(|| panic!("no stratum in {output}")),
         leap: field("leap").as_str().unwrap_or_else(|| panic!("no leap in {output}")).to_owned(),
     }

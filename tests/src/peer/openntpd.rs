@@ -49,15 +49,28 @@ impl Ntpd {
         self.daemon.wait_for_log("clock is now synced", SYNCHRONISES_WITHIN);
     }
 
-    /// The offsets that it has measured so far, in seconds.
-    pub fn measured_offsets(&self) -> Vec<f64> {
-        // "reply from 10.123.0.1: offset 0.000016 delay 0.000123, next query 8s"
-        let log = self.daemon.log();
-        let offsets = log.lines().filter_map(|line| {
-            let rest = line.strip_prefix("reply from ")?.split_once(": offset ")?.1;
-            rest.split(' ').next()?.parse().ok()
-        });
-        offsets.collect()
+    /// What it has measured so far.
+    pub fn measurements(&self) -> Vec<Measurement> {
+        self.daemon.log().lines().filter_map(Measurement::read).collect()
+    }
+}
+
+/// One measurement, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measurement {
+    /// True time minus this machine's clock, by the server.
+    pub offset: f64,
+    /// Round trip, with the time that both programs took over their time stamps.
+    pub delay: f64,
+}
+
+impl Measurement {
+    /// Reads "reply from 10.123.0.1: offset 0.000016 delay 0.000123, next query 8s".
+    fn read(line: &str) -> Option<Self> {
+        let (offset, rest) =
+            line.strip_prefix("reply from ")?.split_once(": offset ")?.1.split_once(" delay ")?;
+        let (delay, _) = rest.split_once(',')?;
+        Some(Self { offset: offset.parse().ok()?, delay: delay.parse().ok()? })
     }
 }
 
