@@ -17,4 +17,4 @@ pub use outcome::Outcome;
 pub use plot::plot;
 pub use scenario::{Scenario, ScenarioError};
 pub use table::table;
-pub use world::{Progress, RunError, run};
+pub use world::{Look, Progress, RunError, run, run_watched};

@@ -15,6 +15,7 @@ use timeball_core::report::Report;
 use timeball_core::selection::State;
 use timeball_wire::{NTP_PORT, Span};
 
+use crate::clock::KernelStatus;
 use crate::noise::Stream;
 use crate::outcome::{NodeOutcome, Outcome, SourceOutcome};
 use crate::scenario::Scenario;
@@ -62,9 +63,37 @@ pub fn run(
     seed: u64,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, RunError> {
+    run_watched(scenario, seed, progress, &mut |_| {})
+}
+
+/// Runs a scenario and shows every sample of every node to `watch`.
+///
+/// # Errors
+/// [`RunError`], for an engine that is broken.
+pub fn run_watched(
+    scenario: &Scenario,
+    seed: u64,
+    progress: &mut dyn FnMut(Progress),
+    watch: &mut dyn FnMut(&Look<'_>),
+) -> Result<Outcome, RunError> {
     let mut world = World::new(scenario, seed);
-    world.run(progress)?;
+    world.run(progress, watch)?;
     Ok(world.into_outcome())
+}
+
+/// A look at a node that is awake.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// Which node.
+    pub node: &'a str,
+    /// When (s of true time).
+    pub at: f64,
+    /// System clock minus true time (s).
+    pub error: f64,
+    /// What the engine says; `None` while no daemon runs.
+    pub report: Option<&'a Report>,
+    /// What the kernel says.
+    pub kernel: KernelStatus,
 }
 
 #[derive(Debug)]
@@ -143,7 +172,11 @@ impl<'a> World<'a> {
         }
     }
 
-    fn run(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), RunError> {
+    fn run(
+        &mut self,
+        progress: &mut dyn FnMut(Progress),
+        watch: &mut dyn FnMut(&Look<'_>),
+    ) -> Result<(), RunError> {
         let duration = self.scenario.duration;
         let end = Moment::from_seconds(duration);
         let mut next_report = 0.0;
@@ -154,6 +187,10 @@ impl<'a> World<'a> {
             if at.seconds() >= next_report {
                 progress(Progress { elapsed: at.seconds(), duration });
                 next_report = at.seconds() + duration / 1000.0;
+            }
+            if matches!(occurrence, Occurrence::Sample) {
+                self.sample(at, watch);
+                continue;
             }
             self.happen(at, occurrence).map_err(|(host, Runaway)| RunError::Runaway {
                 node: self
@@ -198,10 +235,7 @@ impl<'a> World<'a> {
                 }
                 Ok(())
             }
-            Occurrence::Sample => {
-                self.sample(at);
-                Ok(())
-            }
+            Occurrence::Sample => Ok(()),
             Occurrence::Sent { host, exchange, at: stamp } => {
                 self.on_node(host, |node, queue| node.sent(at, exchange, stamp, queue))
             }
@@ -298,33 +332,33 @@ impl<'a> World<'a> {
         }
     }
 
-    fn sample(&mut self, at: Moment) {
+    fn sample(&mut self, at: Moment, watch: &mut dyn FnMut(&Look<'_>)) {
         self.samples += 1;
         let next = (self.samples as f64 + SAMPLE_PHASE) * self.scenario.sample;
         self.queue.plan(Moment::from_seconds(next), Occurrence::Sample);
         let utc = self.calendar.utc(at);
-        for (id, recorder) in self.recorders.iter_mut().enumerate() {
-            let (nodes, servers) = self.hosts.split_at_mut(self.scenario.nodes.len());
-            let Some(Host::Node(node)) = nodes.get_mut(id) else { continue };
+        let (nodes, servers) = self.hosts.split_at_mut(self.scenario.nodes.len());
+        let scripts = self.scenario.nodes.iter();
+        for ((script, host), recorder) in scripts.zip(&mut *nodes).zip(&mut self.recorders) {
+            let Host::Node(node) = host else { continue };
             if node.is_suspended() {
                 continue;
             }
             let error = (node.clock.system(at) - utc).seconds();
             let report = node.report(at);
-            let kernel = node.clock.status(at);
-            recorder.add(Sample {
+            let look = Look {
+                node: script.name.get_ref(),
                 at: at.seconds(),
                 error,
-                bound: report
-                    .as_ref()
-                    .filter(|report| report.tracking.synchronised)
-                    .and_then(|report| report.tracking.offset_bound),
-                kernel_bound: kernel.synchronised.then(|| kernel.max_error.seconds()),
-            });
+                report: report.as_ref(),
+                kernel: node.clock.status(at),
+            };
+            watch(&look);
+            recorder.add(Sample::from(&look));
             for address in report.iter().flat_map(|report| followed_falsetickers(report, error)) {
                 let index = self.by_address.get(&address).copied().unwrap_or_default();
-                let server = index.checked_sub(nodes.len()).and_then(|index| servers.get(index));
-                if let Some(Host::Server(server)) = server {
+                let server = index.checked_sub(self.scenario.nodes.len());
+                if let Some(Host::Server(server)) = server.and_then(|index| servers.get(index)) {
                     if server.has_lied(at) {
                         recorder.followed_liar(address.to_string());
                     }
@@ -346,6 +380,20 @@ impl<'a> World<'a> {
             duration: self.scenario.duration,
             settled_after: self.scenario.settled_after(),
             nodes: nodes.collect(),
+        }
+    }
+}
+
+impl From<&Look<'_>> for Sample {
+    fn from(look: &Look<'_>) -> Self {
+        let tracking = look.report.map(|report| &report.tracking);
+        Self {
+            at: look.at,
+            error: look.error,
+            bound: tracking
+                .filter(|tracking| tracking.synchronised)
+                .and_then(|tracking| tracking.offset_bound),
+            kernel_bound: look.kernel.synchronised.then(|| look.kernel.max_error.seconds()),
         }
     }
 }
