@@ -17,6 +17,7 @@ impl Engine {
             self.outbox.event(Event::Resumed { after: slept });
             self.discipline.resumed(slept);
             self.members_mut().for_each(|member| member.association.restart(now));
+            self.selection.restart();
             self.publish(now);
         }
         if let Some(by) = disturbance.step {

@@ -86,6 +86,13 @@ impl Selection {
         self.settings = settings;
     }
 
+    /// Forgets whom it had chosen, and may wait for others again: all measurements are void, and who
+    /// happens to answer first deserves no more trust than at the start.
+    pub fn restart(&mut self) {
+        self.system_peer = SystemPeer::default();
+        self.waited = 0;
+    }
+
     /// Judges the candidates. Their order makes no difference.
     pub fn select(&mut self, candidates: &[Candidate]) -> Outcome {
         let mut verdicts = Verdicts::default();
@@ -220,7 +227,8 @@ fn preferred(truechimers: Vec<Contender>, verdicts: &mut Verdicts) -> Vec<Conten
         return others;
     }
     for other in others {
-        let reason = format!("agrees, but {} preferred", Sources(preferred.len()));
+        let are = if preferred.len() == 1 { "is" } else { "are" };
+        let reason = format!("agrees, but {} {are} preferred", Sources(preferred.len()));
         verdicts.settle(other.source, Verdict::new(State::Unpreferred, reason));
     }
     preferred

@@ -110,7 +110,7 @@ fn preferred_sources_put_the_others_aside() {
     let preferred = with_options(source(1, 1e-3, 20e-3), |o| o.prefer = true);
     let outcome = select(&[preferred, source(2, 0.0, 1e-3), source(3, 0.0, 2e-3)]);
     assert_eq!(states(&outcome), [State::Selected, State::Unpreferred, State::Unpreferred]);
-    assert_eq!(reason(&outcome, 1), "agrees, but 1 source preferred");
+    assert_eq!(reason(&outcome, 1), "agrees, but 1 source is preferred");
     // But preference makes no truechimer of a falseticker.
     let liar = with_options(source(1, 1.0, 20e-3), |o| o.prefer = true);
     let outcome = select(&[liar, source(2, 0.0, 1e-3), source(3, 0.0, 2e-3)]);
