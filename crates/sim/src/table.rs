@@ -170,8 +170,8 @@ mod tests {
 Title
 60.0 min simulated, seed 3; errors from 6.0 min on
 
-node         rms    mean      max    99 %  converged    bound   covered  claimed  sent  received  steps  liars
-client   12.0 us  0.00 s  1.00 ms  0.00 s      never  2.00 ms  100.00 %  50.00 %    10         8      1      4
+node        rms    mean      max    99 %  converged    bound   covered  claimed  sent  received  steps  liars
+client  12.0 us  0.00 s  1.00 ms  0.00 s      never  2.00 ms  100.00 %  50.00 %    10         8      1      4
 
 client: 1 warnings
        5.0 s  ho

@@ -91,6 +91,10 @@ pub(crate) struct Contender {
     pub(crate) leap: LeapIndicator,
     pub(crate) stratum: u8,
     pub(crate) view: View,
+    /// Has measurements enough to be followed. Its vote counts from the first one: an interval is
+    /// honest however few measurements are behind it, and whoever measures fastest shall not
+    /// outvote those that are slower.
+    pub(crate) seasoned: bool,
 }
 
 impl Contender {

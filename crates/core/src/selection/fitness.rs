@@ -38,10 +38,6 @@ pub(super) fn contender(candidate: &Candidate, settings: &Settings) -> Result<Co
             format!("its stratum {stratum} says that it is not synchronised"),
         ));
     }
-    if view.samples < settings.minimum_samples {
-        let reason = format!("{} of {} measurements yet", view.samples, settings.minimum_samples);
-        return Err(Verdict::new(State::Measuring, reason));
-    }
     if !view.is_sane() {
         return Err(Verdict::new(State::Distant, "its measurements make no usable number"));
     }
@@ -56,5 +52,12 @@ pub(super) fn contender(candidate: &Candidate, settings: &Settings) -> Result<Co
         let reason = format!("jitter {jitter} is above the limit of {limit}");
         return Err(Verdict::new(State::Jittery, reason));
     }
-    Ok(Contender { source, options, updated, leap, stratum, view })
+    let seasoned = view.samples >= settings.minimum_samples;
+    Ok(Contender { source, options, updated, leap, stratum, view, seasoned })
+}
+
+/// What is said of a contender that agrees but has too few measurements to be followed.
+pub(super) fn unseasoned(contender: &Contender, settings: &Settings) -> Verdict {
+    let (samples, needed) = (contender.view.samples, settings.minimum_samples);
+    Verdict::new(State::Measuring, format!("{samples} of {needed} measurements yet"))
 }

@@ -118,15 +118,23 @@ impl Selection {
         if contenders.is_empty() {
             return Decision::NoneSelectable;
         }
-        if let Some(expected) = self.worth_waiting_for(candidates, contenders) {
+        let (ready, young): (Vec<_>, Vec<_>) = contenders.iter().partition(|c| c.seasoned);
+        if let Some(expected) = self.worth_waiting_for(candidates, &ready) {
             let others = Sources(expected);
-            verdicts.keep_waiting(contenders, &format!("ready; waits for {others} about to be"));
+            verdicts.keep_waiting(&ready, &format!("ready; waits for {others} about to be"));
+            self.keep_measuring(&young, verdicts);
             return Decision::Waiting;
         }
         let truechimers = match truechimers::find(contenders, verdicts) {
             Ok(truechimers) => truechimers,
             Err(decision) => return decision,
         };
+        let (truechimers, young): (Vec<_>, Vec<_>) =
+            truechimers.into_iter().partition(|truechimer| truechimer.seasoned);
+        self.keep_measuring(&young, verdicts);
+        if truechimers.is_empty() {
+            return Decision::Waiting;
+        }
         let agreeing = truechimers.len();
         let required = candidates.iter().filter(|c| c.options.require).map(|c| c.source);
         let missing = required.filter(|id| truechimers.iter().all(|t| t.source != *id)).min();
@@ -150,6 +158,13 @@ impl Selection {
         match self.combine(&survivors, agreeing, leap, verdicts) {
             Some(combination) => Decision::Synchronise(combination),
             None => Decision::NoneSelectable,
+        }
+    }
+
+    fn keep_measuring(&self, young: &[Contender], verdicts: &mut Verdicts) {
+        for contender in young {
+            let verdict = fitness::unseasoned(contender, &self.settings);
+            verdicts.settle(contender.source, verdict);
         }
     }
 
