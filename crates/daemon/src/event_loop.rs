@@ -13,7 +13,7 @@ use timeball_core::engine::{Command, ExchangeId, ResolveId, StampQuality, Transm
 use timeball_core::report::Report;
 use timeball_core::server::{Counters, ServerView};
 use timeball_core::settings::Family;
-use timeball_core::{Engine, Input, Now, Output, Settings};
+use timeball_core::{Engine, Event, Input, Now, Output, Settings};
 use timeball_host::poll::{Interest, PollSet, Readiness};
 use timeball_host::precision::Precision;
 use timeball_host::signals::{Signal, Signals};
@@ -135,8 +135,9 @@ impl EventLoop {
         let deadline = self.deadline(until)?;
         self.poll.wait(Some(deadline)).map_err(Error::Poll)?;
         // Our own requests first: whatever happens on the other sockets, time goes on.
-        for (exchange, readiness) in self.exchanges.ready(&self.poll) {
-            self.take_arrivals(exchange, readiness)?;
+        let now = self.monotonic()?;
+        for (exchange, readiness) in self.exchanges.ready(&self.poll, now) {
+            self.take_arrivals(exchange, readiness, now)?;
         }
         self.take_names()?;
         self.meet_deadlines()?;
@@ -273,7 +274,13 @@ impl EventLoop {
     fn deadline(&self, until: Instant) -> Result<Instant, Error> {
         let now = self.monotonic()?;
         let control = self.control.as_ref().and_then(|control| control.deadline(now));
-        let all = [Some(until), Some(self.housekeeping_due), self.engine.next_timeout(), control];
+        let all = [
+            Some(until),
+            Some(self.housekeeping_due),
+            self.engine.next_timeout(),
+            self.exchanges.deadline(),
+            control,
+        ];
         Ok(all.into_iter().flatten().min().unwrap_or(until))
     }
 
@@ -283,16 +290,23 @@ impl EventLoop {
         &mut self,
         exchange: ExchangeId,
         mut readiness: Readiness,
+        now: Instant,
     ) -> Result<(), Error> {
         loop {
-            let arrival = self.exchanges.next(exchange, &mut readiness);
+            let arrival = self.exchanges.next(exchange, &mut readiness, now);
+            let now = self.clock.now().map_err(Error::Clock)?;
             let input = match arrival {
                 None => return Ok(()),
-                Some(Arrival::Datagram(answer)) => Input::Datagram(answer),
+                Some(Arrival::Datagram { answer, left }) => {
+                    if let Some(at) = left {
+                        let quality = StampQuality::Hardware;
+                        self.engine.handle(now, Input::Sent { exchange, at, quality });
+                    }
+                    Input::Datagram(answer)
+                }
                 Some(Arrival::Sent { at, quality }) => Input::Sent { exchange, at, quality },
                 Some(Arrival::Failed(reason)) => Input::SendFailed { exchange, reason },
             };
-            let now = self.clock.now().map_err(Error::Clock)?;
             self.engine.handle(now, input);
             self.carry_out_outputs()?;
         }
@@ -367,6 +381,9 @@ impl EventLoop {
                 Output::Publish(view) => self.server.publish(view),
                 Output::SaveDrift(drift) => self.save_drift(drift)?,
                 Output::Event(event) => {
+                    if let Event::ForeignStep { .. } | Event::Resumed { .. } = event {
+                        self.exchanges.clock_stepped();
+                    }
                     logging::engine_event(&event);
                     self.news = true;
                 }
@@ -388,8 +405,9 @@ impl EventLoop {
     /// The moment of transmission is the middle of the call until the kernel tells it better.
     fn transmit(&mut self, request: &Transmit) -> Result<(), Error> {
         let exchange = request.exchange;
+        self.exchanges.prepare(self.clock.system().map_err(Error::Clock)?);
         let before = self.clock.system().map_err(Error::Clock)?;
-        let sent = self.exchanges.transmit(request);
+        let sent = self.exchanges.transmit(request, before);
         let now = self.now()?;
         self.engine.handle(
             now,
@@ -413,6 +431,11 @@ impl EventLoop {
         let before = self.now()?;
         let result = self.clock.adjust(command);
         let after = self.now()?;
+        match command {
+            ClockCommand::SetFrequency(_) => self.exchanges.frequency_changed(),
+            ClockCommand::Step(_) => self.exchanges.clock_stepped(),
+            ClockCommand::SetStatus(_) => {}
+        }
         self.engine.handle(after, Input::ClockAdjusted { command, before, result });
         Ok(())
     }

@@ -6,32 +6,64 @@ use std::io;
 
 use timeball_config::{Network, Timestamping};
 use timeball_core::engine::{Answer, ExchangeId, StampQuality, Transmit};
+use timeball_host::network_card::Direction;
 use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
 use timeball_host::socket::{
-    ClientOptions, ClientSocket, Incoming, Received, StampKeeper, StampSource, Stamping,
+    ClientOptions, ClientSocket, HardwareStamp, Incoming, Received, Stamp, StampKeeper,
+    StampSource, Stamping,
 };
-use timeball_wire::Timestamp;
+use timeball_wire::{Instant, Span, Timestamp};
+
+use crate::network_cards::NetworkCards;
 
 /// Longer answers are cut, and rejected for it. An answer to a request without extension fields is
 /// 48 bytes long; this leaves room to recognise what else might come.
 const MAX_DATAGRAM: usize = 1024;
 
+/// How long an answer waits for the network card's word on when its request left, which some drivers
+/// fetch at leisure. The answer's own stamp is not touched by the wait.
+const REPORT_PATIENCE: Span = Span::from_millis(5);
+
 /// The sockets of all requests under way.
 #[derive(Debug)]
 pub(crate) struct Exchanges {
-    sockets: BTreeMap<ExchangeId, ClientSocket>,
+    under_way: BTreeMap<ExchangeId, Exchange>,
     network: Network,
+    cards: NetworkCards,
     /// Without it the first answer on each fresh socket would often lack the kernel's stamp.
     stamp_keeper: Option<StampKeeper>,
     slots: Vec<(ExchangeId, Slot)>,
     buffer: Box<[u8; MAX_DATAGRAM]>,
 }
 
+/// A request under way.
+#[derive(Debug)]
+struct Exchange {
+    socket: ClientSocket,
+    /// When the request left, without the card's help.
+    left: Stamp,
+    report: CardReport,
+}
+
+/// A network card's word on when a request left.
+#[derive(Clone, Copy, Debug)]
+enum CardReport {
+    /// Nobody knows of a card, or the word got lost.
+    NotExpected,
+    /// It should come any moment.
+    Expected,
+    /// The answer was faster, and waits for it until then.
+    Overdue(Instant),
+    /// Here it is.
+    Arrived(HardwareStamp),
+}
+
 /// What came in on the socket of an exchange.
 #[derive(Debug)]
 pub(crate) enum Arrival<'a> {
-    /// A datagram.
-    Datagram(Answer<'a>),
+    /// A datagram, and the network card's word on when the request left, if it is of any use. Only
+    /// the answer tells which card it was.
+    Datagram { answer: Answer<'a>, left: Option<Timestamp> },
     /// The kernel's word on when the request left.
     Sent { at: Timestamp, quality: StampQuality },
     /// The network says that the request did not arrive, or the socket is broken.
@@ -41,8 +73,9 @@ pub(crate) enum Arrival<'a> {
 impl Exchanges {
     pub(crate) fn new(network: Network) -> Self {
         let mut exchanges = Self {
-            sockets: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             network: network.clone(),
+            cards: NetworkCards::new(network.timestamping),
             stamp_keeper: None,
             slots: Vec::new(),
             buffer: Box::new([0; MAX_DATAGRAM]),
@@ -60,11 +93,18 @@ impl Exchanges {
                 self.stamp_keeper.take().or_else(|| StampKeeper::open().ok())
             }
         };
+        self.cards.configure(network.timestamping);
         self.network = network;
     }
 
-    /// Sends a request from a fresh socket and listens there.
-    pub(crate) fn transmit(&mut self, request: &Transmit) -> io::Result<()> {
+    /// Looks at the clocks of the network cards. To be called shortly before
+    /// [`transmit`](Self::transmit).
+    pub(crate) fn prepare(&mut self, now: Timestamp) {
+        self.cards.before_sending(now);
+    }
+
+    /// Sends a request from a fresh socket at about `now` and listens there.
+    pub(crate) fn transmit(&mut self, request: &Transmit, now: Timestamp) -> io::Result<()> {
         let mut socket = ClientSocket::open(
             request.destination,
             &ClientOptions {
@@ -75,51 +115,160 @@ impl Exchanges {
             },
         )?;
         socket.send(&request.datagram)?;
-        self.sockets.insert(request.exchange, socket);
+        let left = Stamp { at: now, source: StampSource::Daemon };
+        let report = if self.cards.any() { CardReport::Expected } else { CardReport::NotExpected };
+        self.under_way.insert(request.exchange, Exchange { socket, left, report });
         Ok(())
+    }
+
+    /// The system clock runs at another rate from now on.
+    pub(crate) fn frequency_changed(&mut self) {
+        // Otherwise nothing will be converted that was stamped before.
+        if !self.under_way.is_empty() {
+            self.cards.frequency_changed();
+        }
+    }
+
+    /// The system clock was stepped: what the network cards said before can no longer be converted.
+    pub(crate) fn clock_stepped(&mut self) {
+        self.cards.clock_stepped();
+        for exchange in self.under_way.values_mut() {
+            exchange.report = CardReport::NotExpected;
+        }
     }
 
     /// Listens no more.
     pub(crate) fn close(&mut self, exchange: ExchangeId) {
-        self.sockets.remove(&exchange);
+        self.under_way.remove(&exchange);
     }
 
     /// Adds every socket to what is waited for.
     pub(crate) fn watch(&mut self, poll: &mut PollSet) {
         self.slots.clear();
-        let slots = self.sockets.iter().map(|(id, socket)| (*id, poll.add(socket, Interest::Read)));
-        self.slots.extend(slots);
+        self.slots.extend(self.under_way.iter().map(|(id, exchange)| {
+            let interest = match exchange.report {
+                CardReport::Overdue(_) => Interest::ErrorQueue,
+                CardReport::NotExpected | CardReport::Expected | CardReport::Arrived(_) => {
+                    Interest::Read
+                }
+            };
+            (*id, poll.add(&exchange.socket, interest))
+        }));
     }
 
-    /// The exchanges on whose sockets the last wait found something, and what.
-    pub(crate) fn ready(&self, poll: &PollSet) -> Vec<(ExchangeId, Readiness)> {
-        let readiness = self.slots.iter().map(|(id, slot)| (*id, poll.readiness(*slot)));
-        readiness.filter(|(_, readiness)| readiness.any()).collect()
+    /// When the first answer has waited long enough.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.under_way.values().filter_map(|exchange| exchange.waits_until()).min()
+    }
+
+    /// The exchanges on whose sockets the last wait found something, and what. Those whose answer has
+    /// waited long enough by `now` are among them.
+    pub(crate) fn ready(&mut self, poll: &PollSet, now: Instant) -> Vec<(ExchangeId, Readiness)> {
+        let mut ready = Vec::new();
+        for (id, slot) in &self.slots {
+            let mut readiness = poll.readiness(*slot);
+            if let Some(exchange) = self.under_way.get_mut(id)
+                && exchange.waits_until().is_some_and(|until| until <= now)
+            {
+                exchange.report = CardReport::NotExpected;
+                readiness.readable = true;
+            }
+            if readiness.any() {
+                ready.push((*id, readiness));
+            }
+        }
+        ready
     }
 
     /// Takes the next thing that `readiness` announced: when the request left before what came
     /// back, so that the answer finds the better timestamp in place. `None` when all is taken.
     pub(crate) fn next(
         &mut self,
-        exchange: ExchangeId,
+        id: ExchangeId,
         readiness: &mut Readiness,
+        now: Instant,
     ) -> Option<Arrival<'_>> {
         // What is already closed has nothing to say any more.
-        let socket = self.sockets.get_mut(&exchange)?;
+        let exchange = self.under_way.get_mut(&id)?;
         loop {
-            return Some(match socket.incoming(readiness, self.buffer.as_mut_slice()) {
+            if exchange.answer_waits(*readiness, now) {
+                return None;
+            }
+            return Some(match exchange.socket.incoming(readiness, self.buffer.as_mut_slice()) {
                 Ok(None) => return None,
                 Ok(Some(Incoming::Datagram(received))) => {
-                    Arrival::Datagram(answer(exchange, &received, self.buffer.as_slice()))
+                    let (received, left) = exchange.consult_card(received, &mut self.cards);
+                    let answer = answer(id, &received, self.buffer.as_slice());
+                    Arrival::Datagram { answer, left }
                 }
-                Ok(Some(Incoming::Transmitted(transmitted))) => match transmitted.stamp {
-                    Some(stamp) => Arrival::Sent { at: stamp.at, quality: quality(stamp.source) },
-                    None => continue,
-                },
-                Ok(Some(Incoming::Unreachable(unreachable))) => failed(socket, &unreachable),
-                Err(error) => failed(socket, &error),
+                Ok(Some(Incoming::Transmitted(transmitted))) => {
+                    if let Some(hardware) = transmitted.hardware {
+                        exchange.report = CardReport::Arrived(hardware);
+                    }
+                    let Some(stamp) = transmitted.stamp else { continue };
+                    exchange.left = stamp;
+                    Arrival::Sent { at: stamp.at, quality: quality(stamp.source) }
+                }
+                Ok(Some(Incoming::Unreachable(unreachable))) => {
+                    failed(&exchange.socket, &unreachable)
+                }
+                Err(error) => failed(&exchange.socket, &error),
             });
         }
+    }
+}
+
+impl Exchange {
+    /// When the answer has waited long enough, if it waits.
+    fn waits_until(&self) -> Option<Instant> {
+        match self.report {
+            CardReport::Overdue(until) => Some(until),
+            CardReport::NotExpected | CardReport::Expected | CardReport::Arrived(_) => None,
+        }
+    }
+
+    /// True if what is there to read has to wait for the card's report, which would be lost with the
+    /// socket.
+    fn answer_waits(&mut self, readiness: Readiness, now: Instant) -> bool {
+        if readiness.error_queue || !readiness.readable {
+            return false;
+        }
+        match self.report {
+            CardReport::NotExpected | CardReport::Arrived(_) => false,
+            CardReport::Overdue(_) => true,
+            CardReport::Expected => {
+                self.report = CardReport::Overdue(now + REPORT_PATIENCE);
+                true
+            }
+        }
+    }
+
+    /// The datagram with the better of its two stamps, and the card's word on when the request left,
+    /// if that is better than the kernel's.
+    fn consult_card(
+        &self,
+        mut received: Received,
+        cards: &mut NetworkCards,
+    ) -> (Received, Option<Timestamp>) {
+        let stamped_by = received.hardware.and_then(|stamp| stamp.interface);
+        // A bridge or a bond has no card of its own.
+        let Some(interface) = stamped_by.or(received.interface) else {
+            return (received, None);
+        };
+        cards.meet(interface);
+        let sent = match self.report {
+            CardReport::Arrived(stamp) => Some(stamp),
+            CardReport::NotExpected | CardReport::Expected | CardReport::Overdue(_) => None,
+        };
+        if received.hardware.is_some() || sent.is_some() {
+            cards.before_converting(interface);
+        }
+        if let Some(stamp) = received.hardware {
+            received.stamp = cards.better(received.stamp, &stamp, interface, Direction::Received);
+        }
+        let left = sent.map(|stamp| cards.better(self.left, &stamp, interface, Direction::Sent));
+        let by_card = left.filter(|stamp| stamp.source == StampSource::Hardware);
+        (received, by_card.map(|stamp| stamp.at))
     }
 }
 

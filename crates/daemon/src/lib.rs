@@ -6,6 +6,7 @@
 //! | [`event_loop`] | one wait for everything; inputs to the engine, outputs carried out |
 //! | `machine_clock` | the kernel's clock in the engine's words |
 //! | `exchanges` | the sockets of the requests under way |
+//! | `network_cards` | the clocks of cards that stamp datagrams themselves |
 //! | `names` | host names to addresses |
 //! | `serve` | the server's sockets, from request to answer |
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
@@ -29,6 +30,7 @@ mod leap_seconds;
 pub mod logging;
 mod machine_clock;
 mod names;
+mod network_cards;
 mod reload;
 mod run;
 mod serve;

@@ -1,11 +1,13 @@
-//! This machine's own addresses.
+//! This machine's own addresses and interfaces.
 
+use std::borrow::Cow;
 use std::ffi::CStr;
 use std::io;
 use std::net::IpAddr;
 use std::ptr;
 
-use crate::os::{check, internet_address};
+use crate::network_card::interface_index;
+use crate::os::{check, internet_address, open_socket};
 
 /// An address of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,23 +26,44 @@ pub struct LocalAddress {
 ///
 /// When the kernel does not tell.
 pub fn local_addresses() -> io::Result<Vec<LocalAddress>> {
-    let mut first: *mut libc::ifaddrs = ptr::null_mut();
-    // SAFETY: the pointer is valid for the one pointer the call writes.
-    check(unsafe { libc::getifaddrs(&raw mut first) })?;
-    let list = List(first);
-    let mut addresses = Vec::new();
-    let mut next = list.0;
-    // SAFETY: `next` is null or points to an entry of the list, which is alive until `list` is
-    // dropped.
-    while let Some(entry) = unsafe { next.as_ref() } {
-        addresses.extend(local_address(entry));
-        next = entry.ifa_next;
-    }
-    Ok(addresses)
+    Ok(List::read()?.entries().filter_map(local_address).collect())
+}
+
+/// The name of the interface with this index; `None` if there is none, or no more.
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub fn name_of(index: u32) -> io::Result<Option<String>> {
+    // Every interface is asked for its index, because `if_indextoname` does not know the interfaces
+    // of simulated kernels.
+    let socket = open_socket(libc::AF_INET, libc::SOCK_DGRAM)
+        .or_else(|_| open_socket(libc::AF_INET6, libc::SOCK_DGRAM))?;
+    let list = List::read()?;
+    let names = list.entries().filter_map(interface_name);
+    let named = |name: &String| interface_index(&socket, name).is_ok_and(|found| found == index);
+    let name = names.map(Cow::into_owned).find(named);
+    Ok(name)
 }
 
 /// The list that the C library has allocated.
 struct List(*mut libc::ifaddrs);
+
+impl List {
+    fn read() -> io::Result<Self> {
+        let mut first: *mut libc::ifaddrs = ptr::null_mut();
+        // SAFETY: the pointer is valid for the one pointer the call writes.
+        check(unsafe { libc::getifaddrs(&raw mut first) })?;
+        Ok(Self(first))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &libc::ifaddrs> {
+        // SAFETY: it is null or points to the first entry, which lives as long as the list.
+        let first = unsafe { self.0.as_ref() };
+        // SAFETY: so does every other entry, and the last one is followed by null.
+        std::iter::successors(first, |entry| unsafe { entry.ifa_next.as_ref() })
+    }
+}
 
 impl Drop for List {
     fn drop(&mut self) {
@@ -53,18 +76,26 @@ impl Drop for List {
 
 fn local_address(entry: &libc::ifaddrs) -> Option<LocalAddress> {
     let has = |flag: i32| entry.ifa_flags & flag.cast_unsigned() != 0;
-    if entry.ifa_name.is_null() || !has(libc::IFF_UP) {
+    if !has(libc::IFF_UP) {
         return None;
     }
     // SAFETY: the C library guarantees a socket address there, or null.
     let address = unsafe { internet_address(entry.ifa_addr) }?;
-    // SAFETY: the C library guarantees a string with a zero at its end.
-    let name = unsafe { CStr::from_ptr(entry.ifa_name) };
     Some(LocalAddress {
-        interface: name.to_string_lossy().into_owned(),
+        interface: interface_name(entry)?.into_owned(),
         address,
         loopback: has(libc::IFF_LOOPBACK),
     })
+}
+
+fn interface_name(entry: &libc::ifaddrs) -> Option<Cow<'_, str>> {
+    if entry.ifa_name.is_null() {
+        return None;
+    }
+    // SAFETY: the C library guarantees a string with a zero at its end, which lives as long as the
+    // entry.
+    let name = unsafe { CStr::from_ptr(entry.ifa_name) };
+    Some(name.to_string_lossy())
 }
 
 #[cfg(test)]
@@ -82,6 +113,12 @@ mod tests {
         assert_eq!(loopback.interface, "lo");
         let alien: IpAddr = "203.0.113.77".parse().unwrap();
         assert!(addresses.iter().all(|local| local.address != alien));
+    }
+
+    #[test]
+    fn an_interface_is_found_by_its_index() {
+        assert_eq!(name_of(1).unwrap().as_deref(), Some("lo"));
+        assert_eq!(name_of(i32::MAX.cast_unsigned()).unwrap(), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! | [`wake`] | a pipe by which another thread ends that wait |
 //! | [`signals`] | TERM, INT, HUP and USR1 as something to wait for |
 //! | [`resolver`] | host names to addresses without blocking the loop |
-//! | [`interfaces`] | this machine's own addresses |
+//! | [`interfaces`] | this machine's own addresses and interfaces |
 //! | [`random`] | entropy from the operating system |
 //! | [`service`] | readiness, status and watchdog for the service manager |
 //! | [`unix_socket`] | the listening socket of the control plane |

@@ -9,8 +9,8 @@ use thiserror::Error;
 use timeball_wire::time::Span;
 
 use crate::os::{check, open_socket};
-use crate::phc::{Phc, PhcTimeline};
-use crate::socket::{HardwareStamp, Stamp, StampSource};
+use crate::phc::{Converted, Phc, PhcReading, PhcTimeline};
+use crate::socket::HardwareStamp;
 
 /// Why a network card does not stamp.
 #[derive(Debug, Error)]
@@ -50,11 +50,21 @@ pub enum Direction {
     Sent,
 }
 
+/// Which of the datagrams it receives a network card stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reception {
+    /// All of them.
+    Stamped,
+    /// At most those of the Precision Time Protocol.
+    NotStamped,
+}
+
 /// A network card with a clock.
 #[derive(Debug)]
 pub struct NetworkCard {
     index: u32,
     megabits_per_second: Option<u32>,
+    reception: Reception,
     phc: Phc,
     timeline: PhcTimeline,
 }
@@ -86,6 +96,10 @@ impl NetworkCard {
         let mut card = Self {
             index,
             megabits_per_second: speed(&socket, interface),
+            reception: match wanted.rx_filter {
+                filter if filter == FILTER_NONE.cast_signed() => Reception::NotStamped,
+                _ => Reception::Stamped,
+            },
             phc,
             timeline: PhcTimeline::default(),
         };
@@ -93,15 +107,27 @@ impl NetworkCard {
         Ok(card)
     }
 
-    /// Reads the card's clock. To be called every second or so, and before stamps are converted,
-    /// so that they lie between two readings.
+    /// The number of the card's clock: `/dev/ptp` and this.
+    pub fn clock_number(&self) -> u32 {
+        self.phc.index()
+    }
+
+    /// Which of the datagrams it receives the card stamps. What it sends it stamps in any case.
+    pub fn reception(&self) -> Reception {
+        self.reception
+    }
+
+    /// Reads the card's clock. To be called before a datagram is sent, before its stamp and that
+    /// of the answer are converted, and right after each change of the system clock's frequency:
+    /// then the stamps lie between readings among which both clocks ran evenly.
     ///
     /// # Errors
     ///
     /// When the driver cannot.
-    pub fn follow(&mut self) -> io::Result<()> {
-        self.timeline.add(self.phc.read()?);
-        Ok(())
+    pub fn follow(&mut self) -> io::Result<PhcReading> {
+        let reading = self.phc.read()?;
+        self.timeline.add(reading);
+        Ok(reading)
     }
 
     /// Forgets what is known of the card's clock, because the system clock was stepped.
@@ -111,7 +137,7 @@ impl NetworkCard {
 
     /// The stamp in system time; `None` if another card made it, or its clock was not followed
     /// closely enough.
-    pub fn convert(&self, stamp: &HardwareStamp, direction: Direction) -> Option<Stamp> {
+    pub fn convert(&self, stamp: &HardwareStamp, direction: Direction) -> Option<Converted> {
         if stamp.interface.is_some_and(|index| index != self.index) {
             return None;
         }
@@ -120,7 +146,7 @@ impl NetworkCard {
             Direction::Received => time_of_frame(stamp.frame_length, self.megabits_per_second),
             Direction::Sent => Span::ZERO,
         };
-        Some(Stamp { at: converted.at + to_end, source: StampSource::Hardware })
+        Some(Converted { at: converted.at + to_end, ..converted })
     }
 }
 
@@ -231,7 +257,7 @@ fn ask<T>(socket: &OwnedFd, interface: &str, request: c_ulong, data: &mut T) -> 
     Ok(())
 }
 
-fn interface_index(socket: &OwnedFd, interface: &str) -> io::Result<u32> {
+pub(crate) fn interface_index(socket: &OwnedFd, interface: &str) -> io::Result<u32> {
     let mut ifreq = interface_request(interface)?;
     // SAFETY: this request reads the name in `ifreq` and writes the index into it.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGIFINDEX as libc::Ioctl, &raw mut ifreq) })?;

@@ -13,6 +13,7 @@ use crate::os::check;
 /// A hardware clock, for reading.
 #[derive(Debug)]
 pub struct Phc {
+    index: u32,
     device: OwnedFd,
 }
 
@@ -42,7 +43,12 @@ impl Phc {
         let descriptor =
             check(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })?;
         // SAFETY: the call has just made this descriptor, and nothing else owns it.
-        Ok(Self { device: unsafe { OwnedFd::from_raw_fd(descriptor) } })
+        Ok(Self { index, device: unsafe { OwnedFd::from_raw_fd(descriptor) } })
+    }
+
+    /// The number in the name of its device.
+    pub fn index(&self) -> u32 {
+        self.index
     }
 
     /// Reads it between two readings of the system clock, several times, and keeps the tightest.
@@ -51,6 +57,14 @@ impl Phc {
     ///
     /// When the driver cannot.
     pub fn read(&self) -> io::Result<PhcReading> {
+        match self.read_closely() {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => self.read_plainly(),
+            reading => reading,
+        }
+    }
+
+    /// The driver looks at the system clock right before and after it reads its own.
+    fn read_closely(&self) -> io::Result<PhcReading> {
         // SAFETY: the structure is made of integers; all-zero bytes are a value.
         let mut request: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
         request.n_samples = SAMPLES;
@@ -59,13 +73,40 @@ impl Phc {
             libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_EXTENDED, &raw mut request)
         })?;
         let count = request.n_samples.min(SAMPLES) as usize;
-        let samples = request.ts.iter().take(count).map(|[before, hardware, after]| {
+        tightest(request.ts.iter().take(count).map(|[before, hardware, after]| {
             PhcReading::enclosed(nanos(before), nanos(hardware), nanos(after))
-        });
-        samples
-            .min_by_key(|reading| reading.uncertainty)
-            .ok_or_else(|| io::Error::other("the driver answered without a reading"))
+        }))
     }
+
+    /// For drivers that cannot look at the system clock themselves: the kernel does so around the
+    /// call of the driver.
+    fn read_plainly(&self) -> io::Result<PhcReading> {
+        // SAFETY: the structure is made of integers; all-zero bytes are a value.
+        let mut request: libc::ptp_sys_offset = unsafe { std::mem::zeroed() };
+        request.n_samples = SAMPLES;
+        // SAFETY: the request number says that the kernel reads and fills one such structure.
+        check(unsafe {
+            libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET, &raw mut request)
+        })?;
+        let count = 2 * request.n_samples.min(SAMPLES) as usize + 1;
+        tightest(alternating(request.ts.get(..count).unwrap_or(&request.ts)))
+    }
+}
+
+/// System clock and hardware clock in turn, beginning and ending with the system clock.
+fn alternating(times: &[libc::ptp_clock_time]) -> impl Iterator<Item = PhcReading> {
+    times.windows(3).step_by(2).filter_map(|window| match window {
+        [before, hardware, after] => {
+            Some(PhcReading::enclosed(nanos(before), nanos(hardware), nanos(after)))
+        }
+        _ => None,
+    })
+}
+
+fn tightest(readings: impl Iterator<Item = PhcReading>) -> io::Result<PhcReading> {
+    readings
+        .min_by_key(|reading| reading.uncertainty)
+        .ok_or_else(|| io::Error::other("the driver answered without a reading"))
 }
 
 fn nanos(time: &libc::ptp_clock_time) -> i64 {
@@ -103,7 +144,7 @@ pub struct PhcTimeline {
 }
 
 /// Readings kept.
-const READINGS: usize = 16;
+const READINGS: usize = 64;
 /// How far beyond the last reading a stamp is still converted.
 const REACH: i64 = 2_000_000_000;
 /// The largest difference in rate of two clocks that run: the kernel slews by up to 10 %.
@@ -199,6 +240,20 @@ mod tests {
     }
 
     #[test]
+    fn the_tightest_of_alternating_times_is_kept() {
+        let times = [1000, 70, 1200, 80, 1300, 90, 1700].map(|nsec| libc::ptp_clock_time {
+            sec: 3,
+            nsec,
+            reserved: 0,
+        });
+        let reading = tightest(alternating(&times)).unwrap();
+        assert_eq!(reading.hardware, 3 * SECOND + 80);
+        assert_eq!(reading.system, Timestamp::from_nanos(3 * SECOND + 1250));
+        assert_eq!(reading.uncertainty, Span::from_nanos(50));
+        assert!(tightest(alternating(&times[..1])).is_err());
+    }
+
+    #[test]
     fn between_readings_the_rate_does_not_matter() {
         let mut timeline = PhcTimeline::default();
         // The system clock is slewed by 10 %.
@@ -244,7 +299,7 @@ mod tests {
             timeline.add(reading(second * SECOND, second * SECOND));
         }
         assert_eq!(timeline.readings.len(), READINGS);
-        assert_eq!(timeline.to_system(50 * SECOND), None);
+        assert_eq!(timeline.to_system(33 * SECOND), None);
     }
 
     proptest! {

@@ -12,6 +12,8 @@ use crate::clock::monotonic_now;
 pub enum Interest {
     /// Something to read, or an entry in the error queue.
     Read,
+    /// An entry in the error queue (a transmit timestamp).
+    ErrorQueue,
     /// Room to write.
     Write,
     /// Either.
@@ -76,6 +78,7 @@ impl PollSet {
         let events = match interest {
             // Some simulated kernels announce the error queue as priority data instead of an error.
             Interest::Read => libc::POLLIN | libc::POLLPRI,
+            Interest::ErrorQueue => libc::POLLPRI,
             Interest::Write => libc::POLLOUT,
             Interest::ReadWrite => libc::POLLIN | libc::POLLPRI | libc::POLLOUT,
         };

@@ -74,6 +74,11 @@ impl ClientSocket {
         }
         prefer(socket.as_fd(), &server, options.dscp);
         let stamping = options.stamping.enable(socket.as_fd(), TransmitStamps::Always);
+        match options.stamping {
+            // Whose card it is that could stamp.
+            Stamping::Hardware => tell_interfaces(socket.as_fd(), &server),
+            Stamping::Kernel | Stamping::KernelReceive | Stamping::Daemon => {}
+        }
         let address = RawAddress::from(server);
         // SAFETY: the pointer and length describe `address`, which is only read.
         check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.length()) })?;
@@ -190,6 +195,16 @@ pub(super) fn prefer(socket: BorrowedFd<'_>, address: &SocketAddr, dscp: u8) {
     if traffic_class != 0 {
         let _ = set_option(socket, level, class, traffic_class);
     }
+}
+
+/// Has the kernel tell through which interface a datagram came. Refusal shows as
+/// [`Received::interface`] being absent.
+fn tell_interfaces(socket: BorrowedFd<'_>, address: &SocketAddr) {
+    let (level, name) = match address {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    };
+    let _ = set_option(socket, level, name, 1);
 }
 
 pub(super) fn bind(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
