@@ -141,13 +141,13 @@ impl Clock {
     pub fn system(&mut self, at: Moment) -> Timestamp {
         let monotonic = self.monotonic(at);
         let shown = |wall| Timestamp::from_nanos((monotonic + wall).nanos());
-        if let Leap::Armed { at: due, jump } = self.leap {
-            if shown(self.wall) >= due {
-                self.wall += jump;
-                let leap_seconds = if jump.is_negative() { 1 } else { -1 };
-                self.status.tai_offset += leap_seconds;
-                self.leap = Leap::Done;
-            }
+        if let Leap::Armed { at: due, jump } = self.leap
+            && shown(self.wall) >= due
+        {
+            self.wall += jump;
+            let leap_seconds = if jump.is_negative() { 1 } else { -1 };
+            self.status.tai_offset += leap_seconds;
+            self.leap = Leap::Done;
         }
         Timestamp::from_nanos(self.rounded(shown(self.wall).nanos()))
     }

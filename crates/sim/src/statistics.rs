@@ -99,7 +99,7 @@ impl Recorder {
             self.errors.push(error);
         }
         // Not-a-number has not converged either.
-        if !(error.abs() <= self.converged) {
+        if error.is_nan() || error.abs() > self.converged {
             self.last_above = at;
         }
         self.bound.add(error, bound);

@@ -1,13 +1,13 @@
 //! A seed is a world.
 
-mod world;
+mod common;
 
-use world::{scenario, simulate};
+use common::{load, simulate};
 
 #[test]
 fn the_same_seed_gives_the_same_outcome_and_another_one_another() {
     for name in ["three-servers-one-liar", "attack", "chain-of-servers"] {
-        let scenario = scenario(name);
+        let scenario = load(name);
         let first = simulate(&scenario, 5);
         assert_eq!(first, simulate(&scenario, 5));
         let other = simulate(&scenario, 6);

@@ -1,14 +1,14 @@
 //! One to three liars of seven are never followed; without an honest majority nobody is.
 
-mod world;
+mod common;
 
 use std::fmt::Write as _;
 
+use common::{parse, simulate};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use timeball_sim::Scenario;
 use timeball_sim::outcome::Severity;
-use world::simulate;
 
 /// Between `low` and `high`.
 fn between(rng: &mut impl Rng, low: f64, high: f64) -> f64 {
@@ -48,7 +48,7 @@ fn seven_servers(seed: u64, liars: usize, least: f64) -> Scenario {
              both = {{ delay = {delay:.6}, jitter = {{ exponential = {jitter:.6} }} }}"
         );
     }
-    Scenario::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    parse(&text)
 }
 
 #[test]

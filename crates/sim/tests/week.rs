@@ -1,12 +1,12 @@
 //! A week with packet loss, a route change and days and nights: the bound holds.
 
-mod world;
+mod common;
 
-use world::{scenario, simulate};
+use common::{load, simulate};
 
 #[test]
 fn the_claimed_bound_contains_the_true_error_in_99_of_100_samples() {
-    let scenario = scenario("week");
+    let scenario = load("week");
     for seed in 1..=8 {
         let outcome = simulate(&scenario, seed);
         let node = &outcome.nodes[0];

@@ -43,12 +43,12 @@ impl<'a> Checker<'a> {
                     self.mistake(name, format!("there are two hosts called `{}`", name.get_ref()))
                 );
             }
-            if let Some(address) = address {
-                if !addresses.insert(address) {
-                    let message =
-                        format!("`{}` has the address {address} of another host", name.get_ref());
-                    return Err(self.mistake(name, message));
-                }
+            if let Some(address) = address
+                && !addresses.insert(address)
+            {
+                let message =
+                    format!("`{}` has the address {address} of another host", name.get_ref());
+                return Err(self.mistake(name, message));
             }
         }
         Ok(())

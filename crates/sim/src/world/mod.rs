@@ -358,10 +358,10 @@ impl<'a> World<'a> {
             for address in report.iter().flat_map(|report| followed_falsetickers(report, error)) {
                 let index = self.by_address.get(&address).copied().unwrap_or_default();
                 let server = index.checked_sub(self.scenario.nodes.len());
-                if let Some(Host::Server(server)) = server.and_then(|index| servers.get(index)) {
-                    if server.has_lied(at) {
-                        recorder.followed_liar(address.to_string());
-                    }
+                if let Some(Host::Server(server)) = server.and_then(|index| servers.get(index))
+                    && server.has_lied(at)
+                {
+                    recorder.followed_liar(address.to_string());
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! What the tests of whole simulations share.
 #![allow(dead_code, unreachable_pub, reason = "every test uses some of it")]
+#![allow(clippy::panic, clippy::expect_used, reason = "a failed test panics")]
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use timeball_sim::outcome::NodeOutcome;
 use timeball_sim::{Outcome, Scenario, run};
 
 pub mod random;
@@ -18,25 +18,18 @@ pub fn scenarios() -> PathBuf {
 pub fn load(name: &str) -> Scenario {
     let path = scenarios().join(name).with_extension("toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    Scenario::from_toml(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    parse(&text)
 }
 
-/// What comes of a scenario file with its own seed.
-pub fn outcome_of(name: &str) -> Outcome {
-    let scenario = load(name);
-    println!("{name}, seed {}", scenario.seed);
-    run(&scenario, scenario.seed, &mut |_| {}).unwrap_or_else(|e| panic!("{name}: {e}"))
+/// The scenario that a text describes.
+pub fn parse(text: &str) -> Scenario {
+    Scenario::from_toml(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// The only node of an outcome.
-pub fn only(outcome: &Outcome) -> &NodeOutcome {
-    assert_eq!(outcome.nodes.len(), 1);
-    &outcome.nodes[0]
-}
-
-/// True if the node's log has a line with this text.
-pub fn logged(node: &NodeOutcome, text: &str) -> bool {
-    node.log.iter().any(|line| line.text.contains(text))
+/// Runs a scenario to its end; every failure after the line that it prints belongs to that seed.
+pub fn simulate(scenario: &Scenario, seed: u64) -> Outcome {
+    println!("{:?} with seed {seed}", scenario.title);
+    run(scenario, seed, &mut |_| {}).expect("the world runs")
 }
 
 /// Calls `test` with every seed of a range, on two threads, and returns what went wrong, by seed.
