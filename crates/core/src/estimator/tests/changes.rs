@@ -220,3 +220,24 @@ fn a_noisy_source_is_believed_for_what_it_is() {
     assert!(estimator.len() > 20, "{estimator:?}");
     assert!((5e-3..40e-3).contains(&estimate.jitter), "{estimate:?}");
 }
+
+#[test]
+fn noise_is_remembered_over_a_step_and_forgotten_when_it_is_over() {
+    let (mut world, mut estimator) = settled(120, 20);
+    let noisy = |world: &mut World, estimator: &mut Estimator, times| {
+        for _ in 0..times {
+            world.server_error = 20e-3 * world.normal();
+            poll(world, estimator, 1);
+        }
+        world.server_error = 0.0;
+    };
+    noisy(&mut world, &mut estimator, 40);
+    world.origin += Span::from_secs(10);
+    noisy(&mut world, &mut estimator, 3);
+    let estimate = estimator.estimate(world.now()).unwrap();
+    assert!(estimate.samples <= 3, "the step was not seen: {estimate:?}");
+    assert!(estimate.offset_sd > 5e-3, "{estimate:?}");
+    poll(&mut world, &mut estimator, 70);
+    let statistics = estimator.statistics().unwrap();
+    assert!(statistics.noise < 0.5e-3, "{statistics:?}");
+}

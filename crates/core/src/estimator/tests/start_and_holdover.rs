@@ -58,18 +58,18 @@ fn a_volley_does_not_overrule_what_is_known_of_the_frequency() {
 
 #[test]
 fn a_wrong_drift_file_is_overruled_in_time() {
-    for seed in 60..70 {
+    for (seed, (wrong, polls)) in (60..80).zip([(2e-6, 100), (20e-6, 40)].into_iter().cycle()) {
         let mut world = world(seed);
-        // It says 22 ppm and is proud of it.
-        let prior = Frequency { value: 22e-6, sd: 1e-9 };
+        // And it is proud of it.
+        let prior = Frequency { value: world.frequency + wrong, sd: 1e-9 };
         let mut estimator = Estimator::new(Settings::default(), prior);
-        for _ in 0..100 {
+        for _ in 0..polls {
             estimator.add(&world.exchange().unwrap());
             world.advance(64.0);
         }
         let estimate = estimator.estimate(world.now()).unwrap();
         let error = estimate.frequency.value - world.true_frequency();
-        assert!(error.abs() < 1e-6, "{estimate:?}");
+        assert!(error.abs() < 1e-6, "{error:e} in {estimate:?}");
     }
 }
 
@@ -151,6 +151,27 @@ fn fifty_years_of_offset_cost_no_digits() {
     .map(|(estimate, truth)| estimate.offset - truth);
     // Halving an odd number of nanoseconds rounds towards zero, which lies on the other side.
     assert!((near_error - far_error).nanos().abs() <= 20, "{near_error:?} {far_error:?}");
+}
+
+#[test]
+fn the_interval_covers_that_of_a_whole_measurement() {
+    let mut estimator = Estimator::new(Settings::default(), KNOWN);
+    let measurement = |minute: i64, delay: i64, offset: i64, root_dispersion| Measurement {
+        at: Oscillator::from_nanos(minute * 60_000_000_000),
+        outbound: Span::from_millis(delay / 2 + offset),
+        inbound: Span::from_millis(delay / 2 - offset),
+        dispersion: 0.0,
+        root_delay: 0.0,
+        root_dispersion,
+    };
+    for minute in 0..10 {
+        estimator.add(&measurement(minute, 10, 0, 50e-3));
+    }
+    // Late by 10 ms on one way, but its server is the first to be sure of itself: ± 10 ms.
+    estimator.add(&measurement(10, 20, 5, 0.0));
+    let estimate = estimator.estimate(Oscillator::from_nanos(600_000_000_000)).unwrap();
+    assert!(estimate.offset.seconds().abs() < 1e-3, "{estimate:?}");
+    assert!((14e-3..20e-3).contains(&estimate.root_distance()), "{estimate:?}");
 }
 
 #[test]

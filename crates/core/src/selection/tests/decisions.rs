@@ -40,6 +40,17 @@ fn half_is_no_majority() {
 }
 
 #[test]
+fn two_that_agree_among_four_are_no_majority() {
+    let outcome = select(&[
+        source(1, 0.0, 1e-3),
+        source(2, 0.1e-3, 1e-3),
+        source(3, 30e-3, 1e-3),
+        source(4, -40e-3, 1e-3),
+    ]);
+    assert_eq!(outcome.decision, Decision::NoMajority { agreeing: 2, candidates: 4 });
+}
+
+#[test]
 fn three_of_five_are_a_majority() {
     let outcome = select(&[
         source(1, 0.0, 1e-3),
