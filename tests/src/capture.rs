@@ -13,6 +13,10 @@ use crate::wait;
 /// What a test with a capture needs.
 pub const CAPTURE: [Need; 2] = [Need::Program("tcpdump"), Need::Program("tshark")];
 
+/// Packets that tshark has something against. Its experts' mere chat (0x200000) is none: it takes
+/// a random source port for a traceroute's.
+const COMPLAINTS: &str = "_ws.malformed || _ws.expert.severity > 0x200000 || !ntp";
+
 /// Every NTP packet that a laboratory's switch forwards, until it is finished.
 #[derive(Debug)]
 pub struct Capture {

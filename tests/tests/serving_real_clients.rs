@@ -116,7 +116,7 @@ fn nobody_is_served_who_is_not_allowed() {
     let laboratory = Laboratory::new();
     let [silent, choosy, allowed, denied] =
         ["silent", "choosy", "allowed", "denied"].map(|name| laboratory.host(name));
-    let mut nobody = Timeball::start(&silent, "[serve]\nlocal-stratum = 10\n");
+    let mut nobody = Timeball::start(&silent, "[[server]]\naddress = \"10.123.0.99\"\n");
     let configuration = format!(
         "[serve]\nallow = [\"10.123.0.0/24\"]\ndeny = [\"{}/32\"]\nlocal-stratum = 10\n",
         denied.ipv4
