@@ -1,5 +1,6 @@
 //! Diagnostics as text: `file:line:column: error: …`, the line, a caret, and what to do.
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal};
 use std::ops::Range;
@@ -60,7 +61,7 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
         let last = places().map(|place| place.end).max().unwrap_or(span.end);
         let lines = document.whole_lines(&(first..last));
         let within = |place: &Range<usize>| place.start - lines.start..place.end - lines.start;
-        Snippet::source(document.slice(&lines))
+        Snippet::source(without_c1_controls(document.slice(&lines)))
             .line_start(document.line_and_column(lines.start).0)
             .annotation(AnnotationKind::Primary.span(within(&span)))
             .annotations(related.iter().map(|(other, label)| {
@@ -89,7 +90,8 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
 }
 
 /// What controls a terminal, or turns the direction of writing, must not get there by way of a
-/// message that quotes the file. The library sees to the lines themselves.
+/// message that quotes the file. The library sees to the lines themselves, but for
+/// [`without_c1_controls`].
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
@@ -103,4 +105,12 @@ fn printable(text: &str) -> String {
         }
     }
     printable
+}
+
+/// A piece of the file without the control characters that the library lets through, U+0080 to
+/// U+009F, among them an escape sequence's introducer. Their substitute takes as many bytes, so that
+/// every place stays where it is.
+fn without_c1_controls(source: &str) -> Cow<'_, str> {
+    let is_c1 = |character: char| ('\u{80}'..='\u{9f}').contains(&character);
+    if source.contains(is_c1) { source.replace(is_c1, "\u{b7}").into() } else { source.into() }
 }
