@@ -130,6 +130,22 @@ fn fewer_than_the_minimum_wait() {
 }
 
 #[test]
+fn a_source_votes_from_its_first_measurement_but_is_not_followed_yet() {
+    let young = |id, offset| with_view(source(id, offset, 5e-3), |v| v.samples = 1);
+    let (liar, honest) = (source(1, 0.5, 1e-3), source(4, 0.0, 1e-3));
+    // Whoever measures fastest does not outvote the slower ones.
+    let outcome = select(&[liar, young(2, 0.0), young(3, 1e-3)]);
+    assert_eq!(outcome.decision, Decision::Waiting);
+    assert_eq!(states(&outcome), [State::Falseticker, State::Measuring, State::Measuring]);
+    let outcome = select(&[liar, young(2, 0.0), young(3, 1e-3), honest]);
+    assert_eq!(combination(&outcome).sources, [SourceId(4)]);
+    assert_eq!(reason(&outcome, 1), "1 of 3 measurements yet");
+    // One that contradicts the only other is a contradiction.
+    let outcome = select(&[honest, young(2, 0.1)]);
+    assert_eq!(outcome.decision, Decision::NoMajority { agreeing: 1, candidates: 2 });
+}
+
+#[test]
 fn the_first_decision_waits_for_sources_that_are_about_to_be_ready() {
     let samples = |id, count| with_view(source(id, 0.0, 1e-3), |v| v.samples = count);
     let mut selection = Selection::new(Settings::default());
