@@ -68,11 +68,9 @@ impl Capture {
             let log = self.tcpdump.log();
             if log.contains("packets received by filter") { Ok(()) } else { Err(log) }
         });
-        let complaints = output_of(need::command("tshark").args(["-n", "-r"]).arg(&file).args([
-            "-Y",
-            "_ws.malformed || _ws.expert || !ntp",
-            "-V",
-        ]));
+        let complaints = output_of(
+            need::command("tshark").args(["-n", "-r"]).arg(&file).args(["-Y", COMPLAINTS, "-V"]),
+        );
         assert_eq!(complaints, "", "tshark complains");
         let fields = [
             "ip.src",
