@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use timeball_sim::outcome::NodeOutcome;
 use timeball_sim::{Outcome, Scenario, run};
 
 pub mod random;
@@ -70,4 +71,9 @@ pub fn assert_none(failures: &[(u64, String)]) {
     let lines: Vec<String> =
         failures.iter().map(|(seed, failure)| format!("seed {seed}: {failure}")).collect();
     assert!(failures.is_empty(), "{} seeds failed:\n{}", failures.len(), lines.join("\n"));
+}
+
+/// True if the node's log has a line with this text.
+pub fn logged(node: &NodeOutcome, text: &str) -> bool {
+    node.log.iter().any(|line| line.text.contains(text))
 }
