@@ -3,14 +3,14 @@
 //! Time, randomness and bytes come in as arguments, commands go out as values: the same code runs
 //! in the daemon, in the simulator and in the fuzzers. It reads in the order a measurement travels:
 //!
-//! 1. [`engine`]: [`Engine::handle`](engine::Engine::handle) takes an [`Input`](engine::Input);
+//! 1. [`engine`]: [`Engine::handle`](engine::Engine::handle) takes an [`Input`];
 //! 2. [`association`]: is the datagram the answer that was asked for?
 //! 3. [`measurement`]: two one-way delays on the [`timeline`] of the free-running oscillator;
 //! 4. [`estimator`]: per source, what is true time minus oscillator time, and how sure are we?
 //! 5. [`selection`]: truechimers and falsetickers, each with its reason;
 //! 6. [`combination`]: one offset and frequency out of the truechimers;
 //! 7. [`discipline`]: how to make the system clock agree; a
-//!    [`ClockCommand`](discipline::ClockCommand) goes out as an [`Output`](engine::Output).
+//!    [`ClockCommand`](discipline::ClockCommand) goes out as an [`Output`].
 //!
 //! Beside that walk stands [`server`], which answers clients, and [`report`], the one read model
 //! that every control plane shows.

@@ -2,7 +2,7 @@
 //!
 //! The oscillator is what the system clock would show had nobody ever adjusted it. Between two
 //! adjustments the system clock runs at a known rate against it, so the whole history is a short
-//! list of linear [`Segment`]s: one begins with every adjustment of ours, every adjustment somebody
+//! list of linear segments: one begins with every adjustment of ours, every adjustment somebody
 //! else makes, and every leap second. Timestamps become [`Oscillator`] readings when they arrive and
 //! stay valid for ever; nothing that is kept is ever rewritten.
 //!

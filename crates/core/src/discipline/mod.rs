@@ -1,6 +1,6 @@
 //! How to make the system clock agree with the time that was found.
 //!
-//! An update sets a [`Target`]: a line on the oscillator's time scale that the system clock shall
+//! An update sets a target: a line on the oscillator's time scale that the system clock shall
 //! follow. What separates the clock from it is stepped away if the [`StepPolicy`] allows, else
 //! slewed away ([`slew`]): the frequency is set a little beside the line's own until the two meet.
 //! Between updates, and when none come any more, the clock runs along the line and the
