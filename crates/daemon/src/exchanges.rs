@@ -46,7 +46,7 @@ struct Exchange {
 }
 
 /// A network card's word on when a request left.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CardReport {
     /// Nobody knows of a card, or the word got lost.
     NotExpected,
@@ -158,7 +158,7 @@ impl Exchanges {
 
     /// When the first answer has waited long enough.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.under_way.values().filter_map(|exchange| exchange.waits_until()).min()
+        self.under_way.values().filter_map(|exchange| exchange.report.waited_for_until()).min()
     }
 
     /// The exchanges on whose sockets the last wait found something, and what. Those whose answer has
@@ -168,7 +168,7 @@ impl Exchanges {
         for (id, slot) in &self.slots {
             let mut readiness = poll.readiness(*slot);
             if let Some(exchange) = self.under_way.get_mut(id)
-                && exchange.waits_until().is_some_and(|until| until <= now)
+                && exchange.report.waited_for_until().is_some_and(|until| until <= now)
             {
                 exchange.report = CardReport::NotExpected;
                 readiness.readable = true;
@@ -191,7 +191,7 @@ impl Exchanges {
         // What is already closed has nothing to say any more.
         let exchange = self.under_way.get_mut(&id)?;
         loop {
-            if exchange.answer_waits(*readiness, now) {
+            if exchange.report.keeps_answer_waiting(*readiness, now) {
                 return None;
             }
             return Some(match exchange.socket.incoming(readiness, self.buffer.as_mut_slice()) {
@@ -218,31 +218,33 @@ impl Exchanges {
     }
 }
 
-impl Exchange {
-    /// When the answer has waited long enough, if it waits.
-    fn waits_until(&self) -> Option<Instant> {
-        match self.report {
-            CardReport::Overdue(until) => Some(until),
-            CardReport::NotExpected | CardReport::Expected | CardReport::Arrived(_) => None,
-        }
-    }
-
-    /// True if what is there to read has to wait for the card's report, which would be lost with the
-    /// socket.
-    fn answer_waits(&mut self, readiness: Readiness, now: Instant) -> bool {
+impl CardReport {
+    /// True if what is there to read has to wait for the report, which would be lost with the socket.
+    fn keeps_answer_waiting(&mut self, readiness: Readiness, now: Instant) -> bool {
+        // The report may be in the error queue.
         if readiness.error_queue || !readiness.readable {
             return false;
         }
-        match self.report {
-            CardReport::NotExpected | CardReport::Arrived(_) => false,
-            CardReport::Overdue(_) => true,
-            CardReport::Expected => {
-                self.report = CardReport::Overdue(now + REPORT_PATIENCE);
+        match self {
+            Self::NotExpected | Self::Arrived(_) => false,
+            Self::Overdue(_) => true,
+            Self::Expected => {
+                *self = Self::Overdue(now + REPORT_PATIENCE);
                 true
             }
         }
     }
 
+    /// When the answer has waited long enough, if it waits.
+    fn waited_for_until(&self) -> Option<Instant> {
+        match self {
+            Self::Overdue(until) => Some(*until),
+            Self::NotExpected | Self::Expected | Self::Arrived(_) => None,
+        }
+    }
+}
+
+impl Exchange {
     /// The datagram with the better of its two stamps, and the card's word on when the request left,
     /// if that is better than the kernel's.
     fn consult_card(
@@ -304,5 +306,49 @@ const fn quality(source: StampSource) -> StampQuality {
         StampSource::Daemon => StampQuality::Daemon,
         StampSource::Kernel => StampQuality::Kernel,
         StampSource::Hardware => StampQuality::Hardware,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_nanos(5_000_000_000);
+    const ANSWER: Readiness =
+        Readiness { readable: true, writable: false, error_queue: false, closed: false };
+    const ANSWER_AND_REPORT: Readiness = Readiness { error_queue: true, ..ANSWER };
+    const STAMP: HardwareStamp = HardwareStamp { nanos: 1, interface: None, frame_length: None };
+
+    #[test]
+    fn an_answer_waits_for_the_report_that_it_overtook() {
+        let mut report = CardReport::Expected;
+        assert_eq!(report.waited_for_until(), None);
+        assert!(report.keeps_answer_waiting(ANSWER, NOW));
+        let until = NOW + REPORT_PATIENCE;
+        assert_eq!(report.waited_for_until(), Some(until));
+        // A later look does not prolong the wait.
+        assert!(report.keeps_answer_waiting(ANSWER, NOW + Span::from_millis(1)));
+        assert_eq!(report, CardReport::Overdue(until));
+        // What is in the error queue is taken first.
+        assert!(!report.keeps_answer_waiting(ANSWER_AND_REPORT, NOW));
+        report = CardReport::Arrived(STAMP);
+        assert!(!report.keeps_answer_waiting(ANSWER, NOW));
+        assert_eq!(report.waited_for_until(), None);
+    }
+
+    #[test]
+    fn without_a_card_no_answer_waits() {
+        let mut report = CardReport::NotExpected;
+        for readiness in [ANSWER, ANSWER_AND_REPORT, Readiness::default()] {
+            assert!(!report.keeps_answer_waiting(readiness, NOW));
+        }
+        assert_eq!(report, CardReport::NotExpected);
+    }
+
+    #[test]
+    fn nothing_to_read_starts_no_wait() {
+        let mut report = CardReport::Expected;
+        assert!(!report.keeps_answer_waiting(Readiness::default(), NOW));
+        assert_eq!(report, CardReport::Expected);
     }
 }
