@@ -164,3 +164,28 @@ fn a_foreign_step_is_noticed_and_repaired_without_losing_sources() {
     assert!(repaired.sources.iter().any(|source| source.is_followed()), "{repaired:#?}");
     guest.power_off();
 }
+
+#[test]
+fn asked_to_it_steps_at_once_and_whoever_waits_is_told() {
+    if !need::met(&[&LABORATORY[..], &GUEST].concat()) {
+        return;
+    }
+    let machine = Machine::new();
+    let laboratory = Laboratory::new();
+    let host = laboratory.host("outside");
+    let _servers = servers(&host, Truth::Honest);
+    let mut guest = machine.boot(&host, 3);
+    guest.start_timeball(&configuration("step-threshold = \"10 s\""));
+    let slewing = guest.wait_until("is synchronised", |status| status.synchronised);
+    assert_eq!(slewing.steps, 0, "{slewing:#?}");
+    let far = guest.shell("timeball wait --timeout 2 --max-offset 0.1");
+    assert_eq!(far.status, 1, "{far:?}");
+
+    guest.shell_ok("timeball step");
+    guest.shell_ok("timeball wait --timeout 30 --max-offset 0.01");
+    let off = guest.clock_error(SERVER);
+    assert!(off.abs() < TOLERANCE, "off by {off} s");
+    let stepped = guest.wait_until("has stepped", |status| status.steps == 1);
+    assert_eq!(stepped.foreign_steps, 0, "{stepped:#?}");
+    guest.power_off();
+}
