@@ -32,7 +32,8 @@ pub(super) fn find(
     Ok(truechimers)
 }
 
-/// The strict majority of `contenders` and where they agree.
+/// The strict majority of `contenders` and where they agree. It is not empty: where several separate
+/// intervals have a majority each, any two of those share a source, which covers both intervals.
 fn majority(
     contenders: &[Contender],
     verdicts: &mut Verdicts,
@@ -41,7 +42,7 @@ fn majority(
     let Some(agreement) = Agreement::find(contenders) else { return Err(Decision::NoneSelectable) };
     let (truechimers, falsetickers): (Vec<_>, Vec<_>) =
         contenders.iter().partition(|contender| agreement.is_covered_by(contender));
-    if !agreement.is_majority_of(candidates) || truechimers.is_empty() {
+    if !agreement.is_majority_of(candidates) {
         for contender in contenders {
             let reason = contradiction(contender, contenders);
             verdicts.settle(contender.source, Verdict::new(State::Waiting, reason));
