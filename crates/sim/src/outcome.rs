@@ -51,8 +51,8 @@ pub struct NodeOutcome {
     pub steps: u64,
     /// Steps of the clock by anybody.
     pub all_steps: u64,
-    /// Samples at which a source was selected or combined although its server had lied and true time
-    /// was outside what the source claims, by the source's address.
+    /// Samples at which a source was selected or combined although its server's lie kept true time out
+    /// of what the source claims, by the source's address.
     pub liars_followed: BTreeMap<String, u64>,
     /// Datagrams rejected, by rule.
     pub rejected: BTreeMap<String, u64>,

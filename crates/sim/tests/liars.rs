@@ -80,7 +80,7 @@ fn honest_majority(seed: u64, liars: u64, lies: Lies) -> Result<(), String> {
     if node.liar_samples() > 0 {
         return Err(format!("{liars} liars, {lies:?}: followed {:?}", node.liars_followed));
     }
-    if node.error.max > 20e-3 || node.bound.claimed < 0.95 || node.bound.covered < 0.999 {
+    if node.error.max > 20e-3 || node.bound.claimed < 0.95 || node.bound.covered < 0.99 {
         return Err(format!("{liars} liars, {lies:?}: {:?}, {:?}", node.error, node.bound));
     }
     Ok(())

@@ -90,6 +90,8 @@ pub struct Look<'a> {
     pub at: f64,
     /// System clock minus true time (s).
     pub error: f64,
+    /// How fast the system clock runs against true time (ppm), slews included.
+    pub frequency_error_ppm: f64,
     /// What the engine says; `None` while no daemon runs.
     pub report: Option<&'a Report>,
     /// What the kernel says.
@@ -350,16 +352,19 @@ impl<'a> World<'a> {
                 node: script.name.get_ref(),
                 at: at.seconds(),
                 error,
+                frequency_error_ppm: node.clock.frequency_error(at) * 1e6,
                 report: report.as_ref(),
                 kernel: node.clock.status(at),
             };
             watch(&look);
             recorder.add(Sample::from(&look));
-            for address in report.iter().flat_map(|report| followed_falsetickers(report, error)) {
+            let falsetickers =
+                report.iter().flat_map(|report| followed_falsetickers(report, error));
+            for (address, wrong) in falsetickers {
                 let index = self.by_address.get(&address).copied().unwrap_or_default();
                 let server = index.checked_sub(self.scenario.nodes.len());
                 if let Some(Host::Server(server)) = server.and_then(|index| servers.get(index))
-                    && server.has_lied(at)
+                    && server.is_to_blame(at, wrong)
                 {
                     recorder.followed_liar(address.to_string());
                 }
@@ -398,15 +403,15 @@ impl From<&Look<'_>> for Sample {
     }
 }
 
-/// Addresses of sources that are followed although true time is outside what they claim. `error` is
-/// system clock minus true time (s).
-fn followed_falsetickers(report: &Report, error: f64) -> impl Iterator<Item = IpAddr> {
+/// Sources that are followed although true time is outside what they claim: address, and by how much
+/// (s) they are wrong. `error` is system clock minus true time (s).
+fn followed_falsetickers(report: &Report, error: f64) -> impl Iterator<Item = (IpAddr, f64)> {
     report.sources.iter().filter_map(move |source| {
         let followed = matches!(source.state, State::Selected | State::Combined);
         let (offset, bound) = source.offset.zip(source.offset_bound)?;
         // The source's offset is true time minus system clock, as it believes.
-        let wrong = (offset + error).abs() > bound;
-        (followed && wrong).then_some(source.address).flatten()
+        let wrong = offset + error;
+        (followed && wrong.abs() > bound).then_some((source.address?, wrong))
     })
 }
 

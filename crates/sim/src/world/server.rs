@@ -15,6 +15,9 @@ use crate::truth::{Calendar, Moment};
 /// How long ago a scripted server claims to have been updated.
 const REFERENCE_AGE: Span = Span::from_secs(8);
 
+/// A client that believes less than this share of a lie does not believe it.
+const LEAST_SHARE: f64 = 0.1;
+
 /// A server that follows a script.
 #[derive(Debug)]
 pub(super) struct ScriptedServer {
@@ -63,9 +66,13 @@ impl ScriptedServer {
         told.map(|Lie { during, offset, ramp }| offset + ramp * (at.seconds() - during.from)).sum()
     }
 
-    /// It has lied, or lies.
-    pub(super) fn has_lied(&self, at: Moment) -> bool {
-        self.script.lies.iter().any(|lie| lie.during.from <= at.seconds())
+    /// Is a client that is wrong by this (s) wrong because of a lie? One that has just woken up, and
+    /// has yet to ask, is not.
+    pub(super) fn is_to_blame(&self, at: Moment, wrong: f64) -> bool {
+        let lied = self.script.lies.iter().any(|lie| lie.during.from <= at.seconds());
+        let lie = self.lie(at);
+        // An old lie may still be believed when it is told no more.
+        lied && (lie == 0.0 || wrong / lie > LEAST_SHARE)
     }
 
     /// The answer to a request, if it gets one.
