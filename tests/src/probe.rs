@@ -61,6 +61,10 @@ pub fn ask(host: &Host, server: SocketAddr) -> io::Result<Answer> {
     })
 }
 
+/// Between two requests to a server that may limit their rate: ntpd's default falls silent, and stays
+/// so, towards whoever asks much more often than once a second.
+const PATIENT: Duration = Duration::from_millis(2200);
+
 /// Waits until the server on `host` is synchronised and serves this machine's time plus `shift`.
 ///
 /// # Panics
@@ -74,7 +78,7 @@ pub fn until_serving(
     mut check: impl FnMut(),
 ) {
     let server = SocketAddr::new(host.address(), port);
-    wait::until(&format!("{name} serves"), limit, || {
+    wait::until_every(PATIENT, &format!("{name} serves"), limit, || {
         check();
         let answer = ask(host, server).map_err(|error| error.to_string())?;
         let right = answer.is_synchronised()

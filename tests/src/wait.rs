@@ -9,7 +9,20 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// # Panics
 /// When `limit` has passed, with how things stood at the last look.
-pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<T, String>) -> T {
+    until_every(INTERVAL, what, limit, look)
+}
+
+/// As [`until`], with this much time between two looks: some do not like to be looked at too often.
+///
+/// # Panics
+/// When `limit` has passed, with how things stood at the last look.
+pub fn until_every<T>(
+    interval: Duration,
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
     let start = Instant::now();
     loop {
         match look() {
@@ -17,7 +30,7 @@ pub fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T,
             Err(state) if start.elapsed() > limit => {
                 panic!("{what}: not within {} s\n{state}", limit.as_secs())
             }
-            Err(_) => std::thread::sleep(INTERVAL),
+            Err(_) => std::thread::sleep(interval),
         }
     }
 }
