@@ -267,8 +267,15 @@ impl Association {
             .pending
             .filter(|p| p.deadline <= now.monotonic || self.next_request <= now.monotonic)?;
         self.pending = None;
-        self.poll.missed(&self.settings);
+        self.missed();
         Some(due.exchange)
+    }
+
+    /// No answer: ask more rarely, but for a volley, which has an end of its own.
+    fn missed(&mut self) {
+        if self.volley.interval().is_none() {
+            self.poll.missed(&self.settings);
+        }
     }
 
     /// The request that is due now, if one is.
@@ -331,7 +338,7 @@ impl Association {
         self.failure = Some(reason);
         if self.pending.is_some_and(|pending| pending.exchange == exchange) {
             self.pending = None;
-            self.poll.missed(&self.settings);
+            self.missed();
         }
     }
 
@@ -393,10 +400,14 @@ impl Association {
             }
             Err(reject) => {
                 self.unsynchronised |= reject == Reject::Unsynchronised;
+                self.failure = Some(format!("its answer was rejected: {reject}"));
                 return Err(reject);
             }
         };
-        let measurement = self.measure(&header, &pending, answer, surroundings)?;
+        let measurement =
+            self.measure(&header, &pending, answer, surroundings).inspect_err(|reject| {
+                self.failure = Some(format!("its answer was rejected: {reject}"))
+            })?;
         let surprise = self.accept(now, &header, answer, &measurement);
         self.proceed(now, pending.at, rng);
         Ok(Accepted::Measured(surprise))
@@ -481,6 +492,7 @@ impl Association {
             }
             KissCode::Deny | KissCode::Restrict => {
                 self.dismissed = Some(code);
+                self.failure = Some(format!("it refuses to serve us ({code})"));
                 self.volley.end();
                 // Silence for a day and a half, not for ever: policies change.
                 self.next_request = now.monotonic + PollInterval::LONGEST.span();

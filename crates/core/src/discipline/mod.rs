@@ -49,6 +49,9 @@ const FIRST_DRIFT: Span = Span::from_secs(300);
 /// A frequency less certain than this (s/s) is not worth remembering.
 const DRIFT_UNCERTAINTY: f64 = 20e-6;
 
+/// A smaller step (s) the time line could not see.
+const SMALLEST_STEP: f64 = 1e-4;
+
 /// How the clock may be corrected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -107,6 +110,8 @@ pub struct Discipline {
     /// That the table has expired has been reported.
     expiry_noted: bool,
     panicked: bool,
+    /// A step has been ordered and not been carried out yet.
+    stepping: bool,
     last_update: Option<Instant>,
     status_due: Instant,
     drift_due: Instant,
@@ -133,6 +138,7 @@ impl Discipline {
             leap_made: None,
             expiry_noted: false,
             panicked: false,
+            stepping: false,
             last_update: None,
             status_due: now.monotonic,
             drift_due: now.monotonic + FIRST_DRIFT,
@@ -147,7 +153,11 @@ impl Discipline {
     }
 
     /// Other rules from now on.
-    pub fn configure(&mut self, settings: Settings) {
+    pub fn configure(&mut self, settings: Settings, out: &mut Outbox) {
+        if !settings.control {
+            // The last word: a slew that nobody ends would go on for ever.
+            self.end_slew(out);
+        }
         if settings.step_limit != self.settings.step_limit {
             self.steps = StepPolicy::new(&settings);
         }
@@ -239,7 +249,7 @@ impl Discipline {
         self.last_update = Some(now.monotonic);
         self.updates += 1;
         self.frequency = combination.frequency;
-        self.target = Some(Target::new(timeline, combination.offset, self.base_frequency()));
+        self.target = Some(Target::new(timeline, combination.offset, self.frequency.value));
         self.reference = Some(Reference::new(now, combination, self.settings.wander));
         self.announced = combination.leap;
         self.expect_leap(now, timeline, out);
@@ -249,7 +259,7 @@ impl Discipline {
 
     /// Brings the clock towards its target: by a step, a slew, or not at all.
     fn correct(&mut self, now: Now, timeline: &Timeline, pace: Span, out: &mut Outbox) {
-        let Some(offset) = self.offset(timeline) else { return };
+        let Some(offset) = self.offset(timeline).filter(|_| !self.stepping) else { return };
         let far = offset.abs() > self.settings.step_threshold;
         if far && self.steps.allowed() {
             self.panicked = false;
@@ -262,6 +272,7 @@ impl Discipline {
                 out.event(Event::Panic { offset, bound });
             }
             self.panicked = true;
+            self.end_slew(out);
             return;
         }
         self.panicked = false;
@@ -276,10 +287,19 @@ impl Discipline {
             return;
         }
         self.slew_end = None;
+        self.stepping = true;
         self.stepped += 1;
         self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
         self.command(ClockCommand::Step(Span::from_seconds(offset)), out);
         out.event(Event::Stepped { by: Span::from_seconds(offset) });
+    }
+
+    /// A step that was ordered has been carried out, or refused.
+    pub fn step_done(&mut self, by: Span) {
+        self.stepping = false;
+        if let Some(reference) = &mut self.reference {
+            reference.time += by;
+        }
     }
 
     fn slew(&mut self, now: Now, offset: f64, pace: Span, out: &mut Outbox) {
@@ -393,22 +413,31 @@ impl Discipline {
         true
     }
 
-    /// Somebody else stepped the clock, or changed its frequency: undo it. A jump is already made,
-    /// so one step more is allowed to take it back.
+    /// Somebody else stepped the clock: undo it. A jump is already made, so one step more is allowed
+    /// to take it back.
+    pub fn jumped(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        self.steps.allow_after_jump();
+        self.disturbed(now, timeline, out);
+        // Until there is something to go back to, the permission waits for it.
+        if self.target.is_some() {
+            self.steps.jump_undone();
+        }
+    }
+
+    /// Somebody else changed the clock's frequency, or more: put it back on its way.
     pub fn disturbed(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        if self.target.is_none() {
-            // Nothing is known yet that a step could go back to.
+        if self.target.is_none() || self.panicked {
+            // There is nothing to go back to but the frequency.
             self.start(out);
             return;
         }
-        self.steps.allow_one();
         self.correct(now, timeline, Span::ZERO, out);
         self.tell_kernel(now, timeline, out);
     }
 
     /// The machine slept: the clock was set from a battery clock of whole seconds.
     pub fn resumed(&mut self, slept: Span) {
-        self.steps.allow_one();
+        self.steps.allow_after_jump();
         if let Some(reference) = &mut self.reference {
             reference.add_dispersion(1.0 + slept.seconds() * 100e-6);
         }
@@ -430,9 +459,13 @@ impl Discipline {
     }
 
     /// An operator wants the clock right now, however far it is off.
-    pub fn step_now(&mut self, timeline: &Timeline, out: &mut Outbox) {
-        if let Some(offset) = self.offset(timeline) {
-            self.panicked = false;
+    /// What is too small to be told from the noise of reading two clocks is slewed.
+    pub fn step_now(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        let Some(offset) = self.offset(timeline).filter(|_| !self.stepping) else { return };
+        self.panicked = false;
+        if offset.abs() < SMALLEST_STEP {
+            self.slew(now, offset, Span::ZERO, out);
+        } else {
             self.step(offset, out);
         }
     }

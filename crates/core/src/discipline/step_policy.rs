@@ -7,6 +7,8 @@ use super::Settings;
 pub struct StepPolicy {
     /// Updates that may still step; `None` for all.
     left: Option<u32>,
+    /// The clock has jumped and it was not us: the next correction may jump back.
+    after_jump: bool,
     /// A refusal has been reported and not been lifted since.
     refused: bool,
 }
@@ -14,23 +16,29 @@ pub struct StepPolicy {
 impl StepPolicy {
     /// The policy at the start.
     pub const fn new(settings: &Settings) -> Self {
-        Self { left: settings.step_limit, refused: false }
+        Self { left: settings.step_limit, after_jump: false, refused: false }
     }
 
-    /// The next update may step.
+    /// The next correction may step.
     pub const fn allowed(&self) -> bool {
-        !matches!(self.left, Some(0))
+        self.after_jump || !matches!(self.left, Some(0))
     }
 
     /// An update has been made.
     pub fn updated(&mut self) {
         self.left = self.left.map(|left| left.saturating_sub(1));
+        self.after_jump = false;
     }
 
-    /// The clock has jumped and it was not us: the next update may jump back.
-    pub fn allow_one(&mut self) {
-        self.left = self.left.map(|left| left.max(1));
+    /// The clock has jumped and it was not us: the next correction may jump back.
+    pub fn allow_after_jump(&mut self) {
+        self.after_jump = true;
         self.refused = false;
+    }
+
+    /// What a jump allowed has been made use of, or was not needed.
+    pub fn jump_undone(&mut self) {
+        self.after_jump = false;
     }
 
     /// A step was wanted and not allowed. True the first time, when it is news.

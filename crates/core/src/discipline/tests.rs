@@ -69,6 +69,7 @@ impl Bench {
                 Output::Clock(ClockCommand::Step(by)) => {
                     self.now.system += by;
                     self.steps.push(by);
+                    self.discipline.step_done(by);
                 }
                 Output::Clock(ClockCommand::SetStatus(status)) => self.status = Some(status),
                 Output::Event(event) => self.events.push(event),
@@ -165,10 +166,67 @@ fn steps_end_with_the_third_update_and_return_after_a_jump() {
     // Somebody sets the clock: that may be undone at once.
     bench.now.system += Span::from_secs(5);
     assert_eq!(bench.timeline.observe(bench.now).step, Some(Span::from_secs(5)));
-    bench.discipline.disturbed(bench.now, &bench.timeline, &mut bench.out);
+    bench.discipline.jumped(bench.now, &bench.timeline, &mut bench.out);
     bench.obey();
     assert_eq!(bench.steps.len(), 1);
     assert!(bench.error().abs() < 1e-6, "{}", bench.error());
+}
+
+#[test]
+fn one_jump_allows_one_step_back_and_no_more() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 0.0);
+    for _ in 0..4 {
+        bench.update();
+        bench.pass(16.0);
+    }
+    bench.now.system += Span::from_secs(5);
+    bench.timeline.observe(bench.now);
+    bench.discipline.jumped(bench.now, &bench.timeline, &mut bench.out);
+    // Ordered and not yet carried out: asking again does not order it twice.
+    bench.discipline.step_now(bench.now, &bench.timeline, &mut bench.out);
+    bench.obey();
+    assert_eq!(bench.steps, [Span::from_secs(-5)]);
+    bench.truth += Span::from_secs(3);
+    bench.update();
+    assert_eq!(bench.steps.len(), 1);
+}
+
+#[test]
+fn a_panic_ends_the_slew_and_nothing_steps_until_an_operator_says() {
+    let mut bench = Bench::new(Settings::default(), 0.4, 0.0);
+    for _ in 0..4 {
+        bench.update();
+        bench.pass(1.0);
+    }
+    assert!(bench.now.frequency > 900e-6, "slewing");
+    bench.truth += Span::from_secs(2000);
+    bench.update();
+    assert_eq!(bench.now.frequency, 0.0);
+    bench.now.system += Span::from_secs(5);
+    bench.timeline.observe(bench.now);
+    bench.discipline.jumped(bench.now, &bench.timeline, &mut bench.out);
+    bench.obey();
+    assert_eq!(bench.steps, []);
+}
+
+#[test]
+fn giving_up_control_ends_the_slew() {
+    let mut bench = Bench::new(Settings::default(), 0.4, 5e-6);
+    bench.update();
+    assert!(bench.now.frequency > 900e-6, "slewing");
+    let watch = Settings { control: false, ..Settings::default() };
+    bench.discipline.configure(watch, &mut bench.out);
+    bench.obey();
+    assert!((bench.now.frequency - 5e-6).abs() < 1e-12, "{}", bench.now.frequency);
+}
+
+#[test]
+fn an_oscillator_beyond_the_frequency_limit_is_known_to_drift() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 700e-6);
+    bench.update();
+    bench.pass(100.0);
+    let offset = bench.discipline.offset(&bench.timeline).expect("an offset");
+    assert!((offset - bench.error()).abs() < 1e-5, "{offset} {}", bench.error());
 }
 
 #[test]
@@ -187,7 +245,7 @@ fn beyond_the_panic_bound_nothing_is_touched_until_an_operator_says() {
     let panics = bench.events.iter().filter(|event| matches!(event, Event::Panic { .. }));
     assert_eq!(panics.count(), 1, "an alarm, once");
     assert!(!bench.discipline.is_synchronised(bench.now, &bench.timeline));
-    bench.discipline.step_now(&bench.timeline, &mut bench.out);
+    bench.discipline.step_now(bench.now, &bench.timeline, &mut bench.out);
     bench.obey();
     assert!(bench.error().abs() < 1e-6);
     assert!(bench.discipline.is_synchronised(bench.now, &bench.timeline));

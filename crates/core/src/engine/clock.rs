@@ -1,12 +1,13 @@
 //! The clock: what befell it, what came of our orders, and what the server side is told of it.
 
-use timeball_wire::ReferenceId;
+use timeball_wire::{ReferenceId, Span};
 
 use super::{ClockError, Engine, Output, log2_seconds};
 use crate::discipline::ClockCommand;
 use crate::event::Event;
 use crate::now::Now;
 use crate::server::ServerView;
+use crate::timeline::Disturbance;
 
 impl Engine {
     /// Notices what somebody else did to the clock.
@@ -34,10 +35,16 @@ impl Engine {
         if let Some((from, to)) = disturbance.frequency.filter(|_| ours) {
             self.outbox.event(Event::ForeignFrequency { from, to });
         }
-        if disturbance.step.is_some() || disturbance.frequency.is_some() {
-            self.discipline.disturbed(now, &self.timeline, &mut self.outbox);
-            self.publish(now);
+        match disturbance {
+            Disturbance { step: Some(_), .. } => {
+                self.discipline.jumped(now, &self.timeline, &mut self.outbox);
+            }
+            Disturbance { frequency: Some(_), .. } => {
+                self.discipline.disturbed(now, &self.timeline, &mut self.outbox);
+            }
+            Disturbance { step: None, frequency: None, .. } => return,
         }
+        self.publish(now);
     }
 
     pub(super) fn handle_adjusted(
@@ -47,17 +54,26 @@ impl Engine {
         result: Result<(), ClockError>,
     ) {
         // Whatever changed between the two readings was our doing.
-        self.timeline.observe(now);
+        let stepped = self.timeline.observe(now).step;
         if let Err(error) = result {
             self.discipline.refused(&error, &mut self.outbox);
         }
         match command {
             ClockCommand::Step(_) => {
+                self.discipline.step_done(stepped.unwrap_or(Span::ZERO));
                 self.discipline.tell_kernel(now, &self.timeline, &mut self.outbox);
                 self.publish(now);
             }
             ClockCommand::SetFrequency(_) | ClockCommand::SetStatus(_) => {}
         }
+    }
+
+    /// How fast the clock drifts (s/s) because nobody corrects it.
+    fn uncorrected_drift(&self) -> f64 {
+        if self.discipline.controls_clock() {
+            return 0.0;
+        }
+        (self.discipline.frequency().value - self.timeline.frequency()).abs()
     }
 
     /// Tells the server side what to say.
@@ -76,7 +92,7 @@ impl Engine {
                 root_dispersion: reference.dispersion(now.monotonic)
                     + self.discipline.offset(&self.timeline).unwrap_or(0.0).abs(),
                 as_of: now.monotonic,
-                dispersion_rate: reference.dispersion_rate,
+                dispersion_rate: reference.dispersion_rate + self.uncorrected_drift(),
             },
             _ => ServerView::unsynchronised(precision, now.monotonic),
         };

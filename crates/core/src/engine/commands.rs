@@ -9,7 +9,7 @@ use crate::settings::Settings;
 impl Engine {
     pub(super) fn handle_command(&mut self, now: Now, command: Command) {
         match command {
-            Command::Step => self.discipline.step_now(&self.timeline, &mut self.outbox),
+            Command::Step => self.discipline.step_now(now, &self.timeline, &mut self.outbox),
             Command::Burst => self.members_mut().for_each(|m| m.association.burst(now)),
             Command::Refresh => {
                 self.sources.iter_mut().for_each(|source| source.refresh(now.monotonic));
@@ -42,9 +42,10 @@ impl Engine {
         let added = self.sources.len() - kept;
 
         self.selection.configure(settings.selection);
-        self.discipline.configure(settings.discipline.clone());
+        self.discipline.configure(settings.discipline.clone(), &mut self.outbox);
         self.settings = settings;
         self.outbox.event(Event::Reconfigured { kept, added, removed });
+        (0..self.sources.len()).for_each(|index| self.fill(now, index));
         self.resolve_names(now);
         self.select(now);
     }

@@ -93,9 +93,16 @@ impl Engine {
             }
             Ok(Accepted::Kissed(code)) => {
                 self.outbox.event(Event::Kiss { name: member.label.clone(), code });
+                self.note_reachability();
+                self.select(now);
             }
             Err(reject) => {
                 self.outbox.event(Event::Rejected { name: member.label.clone(), reject });
+                // The server itself has spoken, if not to our liking.
+                if reject.proves_origin() {
+                    self.note_reachability();
+                    self.select(now);
+                }
             }
         }
         self.replace_unfit(now);

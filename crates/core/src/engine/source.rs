@@ -110,6 +110,8 @@ pub(super) struct Source {
     /// When the name may be, and if there are too few members will be, resolved again.
     resolve_at: Instant,
     resolve_again: Span,
+    /// Somebody wants the name resolved though nothing is amiss.
+    refreshing: bool,
     /// Why the last attempt to resolve it failed.
     pub(super) unresolved: Option<String>,
 }
@@ -123,6 +125,7 @@ impl Source {
             resolving: None,
             resolve_at: now,
             resolve_again: RESOLVE_RETRY,
+            refreshing: false,
             unresolved: None,
         }
     }
@@ -158,12 +161,14 @@ impl Source {
 
     /// When the name wants to be resolved.
     pub(super) fn resolve_due(&self) -> Option<Instant> {
-        (self.resolving.is_none() && self.lacks_addresses()).then_some(self.resolve_at)
+        let wanted = self.refreshing || self.lacks_addresses();
+        (self.resolving.is_none() && wanted).then_some(self.resolve_at)
     }
 
     /// Notes that the name is being resolved.
     pub(super) fn resolve(&mut self, id: ResolveId, now: Instant) -> (String, Option<Family>) {
         self.resolving = Some(id);
+        self.refreshing = false;
         self.resolve_at = now + self.resolve_again;
         self.resolve_again = (self.resolve_again + self.resolve_again).min(RESOLVE_AGAIN_LONGEST);
         (self.settings.name.clone(), self.settings.family)
@@ -171,6 +176,7 @@ impl Source {
 
     /// Resolve the name as soon as possible.
     pub(super) fn refresh(&mut self, now: Instant) {
+        self.refreshing = true;
         self.resolve_at = now;
         self.resolve_again = RESOLVE_RETRY;
     }

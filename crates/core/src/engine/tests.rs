@@ -370,6 +370,41 @@ fn a_reload_keeps_the_history_of_unchanged_sources() {
 }
 
 #[test]
+fn a_pool_grows_with_its_settings_and_a_refresh_asks_for_healthy_names_too() {
+    let mut wanted = settings(&["pool.example"]);
+    wanted.sources[0].kind = SourceKind::Pool { count: 1 };
+    let mut world = World::new(wanted.clone(), Span::ZERO, &[]);
+    world.names.insert("pool.example", vec!["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
+    for address in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        world.servers.insert(ip(address), Server::Off(0.0));
+    }
+    world.run(100.0);
+    assert_eq!(world.report().sources.len(), 1);
+    wanted.sources[0].kind = SourceKind::Pool { count: 3 };
+    world.engine.handle(world.now, Input::Command(Command::Configure(Box::new(wanted))));
+    world.run(100.0);
+    assert_eq!(world.report().sources.len(), 3);
+
+    let refreshed = world.resolved.len();
+    world.engine.handle(world.now, Input::Command(Command::Refresh));
+    world.run(1.0);
+    assert_eq!(world.resolved.len(), refreshed + 1);
+}
+
+#[test]
+fn a_server_that_sends_us_away_is_no_longer_followed() {
+    let servers = [("192.0.2.1", Server::Off(0.0))];
+    let mut world = World::new(settings(&["192.0.2.1"]), Span::ZERO, &servers);
+    world.run(100.0);
+    world.servers.insert(ip("192.0.2.1"), Server::Deny);
+    world.run(100.0);
+    let report = world.report();
+    assert_eq!(report.sources[0].state, State::Unreachable, "{}", report.sources[0].reason);
+    assert!(report.sources[0].reason.contains("DENY"), "{}", report.sources[0].reason);
+    assert!(report.tracking.reason.starts_with("holding over"), "{}", report.tracking.reason);
+}
+
+#[test]
 fn the_drift_file_is_where_the_clock_starts() {
     let now = World::new(settings(&[]), Span::ZERO, &[]).now;
     let drift = Drift { frequency: 42e-6, uncertainty: 1e-8 };

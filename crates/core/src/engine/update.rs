@@ -54,7 +54,8 @@ impl Engine {
                 Candidate {
                     source: member.id,
                     options: source.settings.options,
-                    reachable: association.reachability().is_reachable(),
+                    reachable: association.reachability().is_reachable()
+                        && association.dismissed().is_none(),
                     updated: member.updated,
                     leap: association.leap().unwrap_or_default(),
                     stratum: association.server().map_or(0, |server| server.stratum),

@@ -98,10 +98,10 @@ fn an_expired_table_keeps_its_offset_and_leaves_leap_seconds_to_the_sources() {
     let expired = |event: &Event| matches!(event, Event::LeapTableExpired { .. });
     assert_eq!(bench.count(expired), 1, "{:?}", bench.events);
     // The same list read again is no news, another one that has expired is.
-    bench.discipline.configure(with_table("2017-06-28T00:00:00Z"));
+    bench.discipline.configure(with_table("2017-06-28T00:00:00Z"), &mut bench.out);
     bench.pass(20.0);
     assert_eq!(bench.count(expired), 1);
-    bench.discipline.configure(with_table("2017-06-29T00:00:00Z"));
+    bench.discipline.configure(with_table("2017-06-29T00:00:00Z"), &mut bench.out);
     bench.pass(20.0);
     assert_eq!(bench.count(expired), 2);
 }
