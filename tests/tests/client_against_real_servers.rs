@@ -40,7 +40,7 @@ fn two_honest_servers_outvote_a_shifted_one() {
     let [liar, honest, follower, client] =
         ["liar", "honest", "follower", "client"].map(|name| laboratory.host(name));
     let _honest = ntpsec::Ntpd::start(&honest);
-    let mut openntpd = openntpd::Ntpd::start(&follower, honest.address());
+    let mut openntpd = openntpd::Ntpd::start(&follower, &honest);
     let _liar = Chronyd::start(&liar, Truth::Shifted(0.5));
     openntpd.wait_until_synchronised();
 

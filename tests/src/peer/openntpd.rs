@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +13,9 @@ use crate::namespace::Host;
 use crate::peer::installation::{Peer, place, workspace};
 use crate::process::{Daemon, output_of};
 
-/// It wants eight good answers, half a minute apart in the end, and two adjustments.
-const SYNCHRONISES_WITHIN: Duration = Duration::from_secs(420);
+/// It wants two adjustments, and before each, eight good answers since the one that the adjustment
+/// before was made by. They are half a minute apart, and it is chance how many count twice.
+const SYNCHRONISES_WITHIN: Duration = Duration::from_secs(900);
 
 /// ntpd that follows one server, serves everybody, and controls no clock.
 #[derive(Debug)]
@@ -26,13 +26,13 @@ pub struct Ntpd {
 
 impl Ntpd {
     /// Starts it; it is not synchronised yet.
-    pub fn start(host: &Host, upstream: IpAddr) -> Self {
+    pub fn start(host: &Host, upstream: &Host) -> Self {
         let folder = tempfile::tempdir().expect("create a folder");
         let root = folder.path();
         // Its unprivileged half must be able to enter.
         fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("open a folder");
         fs::create_dir(root.join("chroot")).expect("create a folder");
-        fs::write(root.join("ntpd.conf"), format!("listen on *\nserver {upstream}\n"))
+        fs::write(root.join("ntpd.conf"), format!("listen on *\nserver {}\n", upstream.ipv4))
             .expect("write a configuration");
         let home = root.join("chroot");
         with_line("/etc/passwd", &root.join("passwd"), &user_line(&home));
