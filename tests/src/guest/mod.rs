@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub use self::kernel_clock::KernelClock;
+pub use self::timeball::ClockError;
 use crate::namespace::Host;
 use crate::need::{self, Need};
 use crate::peer::installation::Peer;

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::Guest;
 use crate::timeball::Status;
 use crate::wait;
@@ -13,6 +15,16 @@ const PID: &str = "/run/timeball.pid";
 
 /// Emulation is slow.
 const LIMIT: Duration = Duration::from_secs(180);
+
+/// How wrong a clock is.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+pub struct ClockError {
+    /// True time minus the clock, in seconds.
+    pub offset: f64,
+    /// The offset is good to this: a measurement through a busy machine is not exact.
+    #[serde(rename = "offset_bound")]
+    pub bound: f64,
+}
 
 impl Guest {
     /// Starts `timeball run` with this configuration, in charge of the guest's clock.
@@ -57,24 +69,22 @@ impl Guest {
         })
     }
 
-    /// True time, by a server, minus the guest's clock, in seconds.
-    pub fn clock_error(&mut self, server: IpAddr) -> f64 {
+    /// How wrong the guest's clock is, by a server and `timeball query`.
+    pub fn clock_error(&mut self, server: IpAddr) -> ClockError {
         // On a terminal, and the guest's line is one, progress is shown among the complaints.
         let printed = self.shell_ok(&format!(
             "timeball query {server} --samples 4 --json 2>/run/query || {{ cat /run/query; false; }}"
         ));
-        let answer: serde_json::Value = serde_json::from_str(&printed)
-            .unwrap_or_else(|error| panic!("query printed no JSON: {error}\n{printed}"));
-        let first = answer.get(0).unwrap_or(&answer);
-        let offset = first.get("offset").and_then(serde_json::Value::as_f64);
-        offset.unwrap_or_else(|| panic!("no offset in {printed}"))
+        let [error] = serde_json::from_str(&printed)
+            .unwrap_or_else(|error| panic!("query printed no measurement: {error}\n{printed}"));
+        error
     }
 
     /// Waits until the guest's clock is nearer to a server's than `tolerance`.
     pub fn wait_until_right(&mut self, server: IpAddr, tolerance: f64) {
         wait::until("the guest's clock is right", LIMIT, || match self.clock_error(server) {
-            error if error.abs() < tolerance => Ok(()),
-            error => Err(format!("off by {error} s\n{}", self.timeball_log())),
+            error if error.offset.abs() < tolerance => Ok(()),
+            error => Err(format!("{error:?}\n{}", self.timeball_log())),
         });
     }
 
