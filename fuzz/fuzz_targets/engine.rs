@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use timeball_core::engine::{Answer, Command, StampQuality, Transmit};
+use timeball_core::engine::{Answer, Command, Sources, StampQuality, Transmit};
 use timeball_core::settings::{SourceKind, SourceSettings};
 use timeball_core::{Engine, Input, Now, Output, Settings};
 use timeball_wire::{Instant, Span, Timestamp};
@@ -114,10 +114,15 @@ impl World {
                     self.engine.handle(self.now, Input::SendFailed { exchange, reason });
                 }
             }
-            Act::Step => self.engine.handle(self.now, Input::Command(Command::Step)),
-            Act::Burst => self.engine.handle(self.now, Input::Command(Command::Burst)),
-            Act::Stop => self.engine.handle(self.now, Input::Command(Command::Stop)),
+            Act::Step => self.command(Command::Step),
+            Act::Burst => self.command(Command::Burst { sources: Sources::All, good: None, total: None }),
+            Act::Stop => self.command(Command::Stop),
         }
+    }
+
+    fn command(&mut self, command: Command) {
+        // What it cannot do it refuses; that must not be a panic.
+        let _refused = self.engine.command(self.now, command);
     }
 
     fn answer(&mut self, head: &[u8; 24], receive: i32, transmit: i32) {

@@ -42,6 +42,7 @@ fuzz_target!(|scene: Scene<'_>| {
             kiss,
         }),
         local_stratum: scene.local_stratum,
+        ..Settings::default()
     };
     let view = ServerView {
         leap: LeapIndicator::NoWarning,

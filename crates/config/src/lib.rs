@@ -25,7 +25,11 @@ pub mod reference;
 
 use std::path::Path;
 
-pub use config::{Clock, Config, Control, Files, Level, Log, Network, Serve, Timestamping};
+pub use config::{
+    Card, Chronyc, ClientPort, Clock, Compensation, Config, Control, DriftFile, Files,
+    InitialCorrection, Level, Log, Network, Process, ReceiveFilter, Record, Serve, Temperature,
+    Timestamping,
+};
 pub use diagnostic::{Diagnostic, Mistakes, Severity, Style};
 pub use document::Document;
 pub use leap_seconds_list::{LeapSeconds, LeapSecondsError, LeapSecondsList};

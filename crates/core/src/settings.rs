@@ -17,6 +17,39 @@ pub struct Settings {
     pub discipline: discipline::Settings,
     /// Whom to serve.
     pub server: server::Settings,
+    /// This machine's clock as a reference when there is no better one.
+    pub local: Option<Local>,
+}
+
+/// This machine's clock as a reference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Local {
+    /// Its stratum, 1 to 15.
+    pub stratum: u8,
+    /// Root distance (s) above which it takes the place of the sources.
+    pub distance: f64,
+    /// Root distance (s) below which the clock must have been once; 0 asks for nothing.
+    pub activate: f64,
+    /// Sources at this very stratum are ignored, unless their reference ID is smaller than ours: of
+    /// several servers with this setting one leads.
+    pub orphan: bool,
+    /// After the start, so long (s) without synchronisation before it takes over.
+    pub wait_synchronised: f64,
+    /// After the last update, so long (s) before it takes over.
+    pub wait_unsynchronised: f64,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            stratum: 10,
+            distance: 1.0,
+            activate: 0.0,
+            orphan: false,
+            wait_synchronised: 0.0,
+            wait_unsynchronised: 0.0,
+        }
+    }
 }
 
 /// One `[[server]]` or `[[pool]]`.
@@ -83,6 +116,8 @@ pub enum SourceKind {
         /// Wanted associations.
         count: usize,
     },
+    /// A symmetric association (RFC 5905 §3, mode 1): each side may take time from the other.
+    Peer,
 }
 
 /// Address family.

@@ -11,7 +11,7 @@ fn answers_kisses_and_refusals_allocate_nothing() {
         allow: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
         deny: vec!["192.0.2.128/25".parse().unwrap()],
         rate_limit: Some(RateLimit { interval: 8.0, burst: 2, leak: 2, kiss: 2 }),
-        local_stratum: None,
+        ..Settings::default()
     };
     let start = Instant::from_nanos(0);
     let mut responder = Responder::new(&settings, ServerView::unsynchronised(-24, start), [1; 16]);

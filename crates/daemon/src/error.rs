@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 use timeball_config::Mistakes;
+use timeball_core::engine::CommandError;
 use timeball_host::pid_file::PidFileError;
 
 /// Why [`run`](crate::run) came back with an error.
@@ -25,6 +26,9 @@ pub enum Error {
     /// Waiting for sockets failed.
     #[error("waiting for sockets failed: {0}")]
     Poll(#[source] io::Error),
+    /// The engine refuses what it is told.
+    #[error("the engine refuses: {0}")]
+    Command(#[source] CommandError),
     /// There are no descriptors to be had.
     #[error("no descriptors are left: {0}")]
     Descriptors(#[source] io::Error),

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use timeball_config::Config;
 use timeball_core::discipline::{ClockCommand, Drift};
-use timeball_core::engine::{Command, ExchangeId, ResolveId, StampQuality, Transmit};
+use timeball_core::engine::{Command, CommandError, ExchangeId, ResolveId, StampQuality, Transmit};
 use timeball_core::report::Report;
 use timeball_core::server::{Counters, ServerView};
 use timeball_core::settings::Family;
@@ -177,9 +177,12 @@ impl EventLoop {
     /// Asks the engine for something.
     ///
     /// # Errors
-    /// When this machine's clocks cannot be read.
-    pub fn command(&mut self, command: Command) -> Result<(), Error> {
-        self.tell(Input::Command(command))
+    /// When this machine's clocks cannot be read; within, why it is not done.
+    pub fn command(&mut self, command: Command) -> Result<Result<(), CommandError>, Error> {
+        let now = self.now()?;
+        let result = self.engine.command(now, command);
+        self.carry_out_outputs()?;
+        Ok(result)
     }
 
     /// Why this daemon only watches the clock; `None` for one that adjusts it.
@@ -192,7 +195,7 @@ impl EventLoop {
     /// # Errors
     /// When this machine's clocks cannot be read.
     pub fn stop(&mut self) -> Result<(), Error> {
-        self.command(Command::Stop)?;
+        self.command(Command::Stop)?.map_err(Error::Command)?;
         self.control = None;
         Ok(())
     }
@@ -229,7 +232,7 @@ impl EventLoop {
         if socket_moved {
             self.open_control();
         }
-        self.command(Command::Configure(Box::new(settings)))?;
+        self.command(Command::Configure(Box::new(settings)))?.map_err(Error::Command)?;
         // Not before: the engine may have had a last word to say to the kernel.
         if !self.config.engine.discipline.control {
             self.clock.release_control();

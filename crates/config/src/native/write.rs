@@ -13,7 +13,7 @@ pub fn to_native(config: &Config) -> String {
     let mut text = String::new();
     for source in &config.engine.sources {
         let (section, defaults) = match source.kind {
-            SourceKind::Server => (&SERVER, source_defaults(SourceKind::Server)),
+            SourceKind::Server | SourceKind::Peer => (&SERVER, source_defaults(SourceKind::Server)),
             SourceKind::Pool { .. } => {
                 (&POOL, source_defaults(SourceKind::Pool { count: DEFAULT_POOL_COUNT }))
             }

@@ -1,23 +1,46 @@
 //! What operators ask for.
 
 use super::source::Source;
-use super::{Command, Engine};
+use super::{Command, CommandError, Engine};
 use crate::event::Event;
 use crate::now::Now;
 use crate::settings::Settings;
 
 impl Engine {
-    pub(super) fn handle_command(&mut self, now: Now, command: Command) {
+    /// Does what an operator asks for.
+    ///
+    /// # Errors
+    /// Why it cannot be done; nothing has changed then.
+    pub fn command(&mut self, now: Now, command: Command) -> Result<(), CommandError> {
+        self.observe(now);
         match command {
             Command::Step => self.discipline.step_now(now, &self.timeline, &mut self.outbox),
-            Command::Burst => self.members_mut().for_each(|m| m.association.burst(now)),
             Command::Refresh => {
                 self.sources.iter_mut().for_each(|source| source.refresh(now.monotonic));
                 self.resolve_names(now);
             }
             Command::Stop => self.discipline.stop(now, &self.timeline, &mut self.outbox),
             Command::Configure(settings) => self.configure(now, *settings),
+            Command::Burst { sources, .. } => self
+                .members_mut()
+                .filter(|member| sources.contains(member.association.address().ip()))
+                .for_each(|member| member.association.burst(now)),
+            Command::Connect { .. }
+            | Command::Modify { .. }
+            | Command::Add(_)
+            | Command::Delete(_)
+            | Command::Reselect
+            | Command::ResetSources
+            | Command::StepPolicy { .. }
+            | Command::ReselectDistance(_)
+            | Command::MaxUpdateSkew(_)
+            | Command::AdjustFrequency(_)
+            | Command::AdjustOffset(_)
+            | Command::Local(_)
+            | Command::ActivateSmoothing
+            | Command::ResetSmoothing => return Err(CommandError::NotEnabled),
         }
+        Ok(())
     }
 
     /// Works with other settings; sources that ask the same servers as before keep their history.

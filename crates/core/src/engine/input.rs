@@ -2,13 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use timeball_wire::Timestamp;
 
 use super::output::{ExchangeId, ResolveId};
+use crate::association::{Connectivity, PollInterval};
 use crate::discipline::ClockCommand;
 use crate::now::Now;
-use crate::settings::Settings;
+use crate::selection::Options;
+use crate::settings::{Local, Settings, SourceSettings};
 
 /// Something that happened.
 #[derive(Debug)]
@@ -53,8 +56,6 @@ pub enum Input<'a> {
     /// This machine's own addresses, at start and whenever they change; a server that is one of them
     /// is no source.
     OwnAddresses(&'a [IpAddr]),
-    /// An operator wants something.
-    Command(Command),
 }
 
 /// A datagram that arrived on the socket of an exchange.
@@ -124,8 +125,6 @@ pub enum ClockError {
 pub enum Command {
     /// Step the clock now, whatever the step policy says; also ends a panic.
     Step,
-    /// Send a volley of requests to every source.
-    Burst,
     /// Resolve all names anew.
     Refresh,
     /// Leave the clock as it should run without us: no slew, no armed leap second. The last outputs
@@ -133,4 +132,115 @@ pub enum Command {
     Stop,
     /// Work with other settings from now on; unchanged sources keep their history.
     Configure(Box<Settings>),
+    /// Send a volley of requests to the sources that are meant.
+    Burst {
+        /// Which.
+        sources: Sources,
+        /// As many good answers end it; `None` as at the start.
+        good: Option<u32>,
+        /// No more requests than this; `None` as at the start.
+        total: Option<u32>,
+    },
+    /// Ask, or do not ask, the sources that are meant.
+    Connect {
+        /// Which.
+        sources: Sources,
+        /// Whether.
+        connectivity: Connectivity,
+    },
+    /// Change one source.
+    Modify {
+        /// The address in use.
+        address: IpAddr,
+        /// What about it.
+        change: SourceChange,
+    },
+    /// One source more.
+    Add(Box<SourceSettings>),
+    /// One source less.
+    Delete(IpAddr),
+    /// Forget whom selection had chosen, and choose anew.
+    Reselect,
+    /// Forget every measurement.
+    ResetSources,
+    /// Other limits of steps.
+    StepPolicy {
+        /// Step if further off than this (s).
+        threshold: f64,
+        /// In so many updates to come; `None` for all.
+        limit: Option<u32>,
+    },
+    /// Distance (s) by which another source must be better to become the system peer.
+    ReselectDistance(f64),
+    /// A frequency less certain than this (s/s) is not used.
+    MaxUpdateSkew(f64),
+    /// Adds to the frequency correction (s/s), as a test of what follows.
+    AdjustFrequency(f64),
+    /// Slews the clock by this (s), as a test of what follows.
+    AdjustOffset(f64),
+    /// This machine's clock as a reference, or no more.
+    Local(Option<Local>),
+    /// Start to smooth the served time, which waits for that with nothing to smooth.
+    ActivateSmoothing,
+    /// Forget what is left to smooth.
+    ResetSmoothing,
+}
+
+/// Which sources an operator means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// All.
+    All,
+    /// Those with an address in this network.
+    Within(IpNet),
+}
+
+impl Sources {
+    /// True if a source at this address is meant.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Within(network) => network.contains(&address.to_canonical()),
+        }
+    }
+}
+
+/// What about a source an operator changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SourceChange {
+    /// Shortest poll interval.
+    MinPoll(PollInterval),
+    /// Longest poll interval.
+    MaxPoll(PollInterval),
+    /// Longest delay (s).
+    MaxDelay(f64),
+    /// Longest delay, as a multiple of the smallest.
+    MaxDelayRatio(f64),
+    /// Longest delay, as a multiple of the standard deviation.
+    MaxDelayDevRatio(f64),
+    /// Least stratum.
+    MinStratum(u8),
+    /// Measurements that the poll interval aims at.
+    PollTarget(usize),
+    /// Known error (s).
+    Offset(f64),
+    /// What selection may do with it.
+    Options(Options),
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// There is no source with this address.
+    #[error("no such source")]
+    NoSuchSource,
+    /// There is one already.
+    #[error("source already present")]
+    SourceExists,
+    /// The settings do not provide for it.
+    #[error("not enabled")]
+    NotEnabled,
+    /// There is nothing to follow yet.
+    #[error("the time is not known yet")]
+    NotSynchronised,
 }

@@ -18,7 +18,10 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use timeball_wire::Instant;
 
-pub use input::{Answer, ClockError, Command, Input, ResolveError, StampQuality};
+pub use input::{
+    Answer, ClockError, Command, CommandError, Input, ResolveError, SourceChange, Sources,
+    StampQuality,
+};
 pub use outbox::Outbox;
 pub use output::{ExchangeId, Output, ResolveId, Transmit};
 use source::{Member, Source};
@@ -151,7 +154,6 @@ impl Engine {
             }
             Input::Resolved { id, addresses } => self.handle_resolved(now, id, addresses),
             Input::OwnAddresses(addresses) => self.own_addresses = addresses.to_vec(),
-            Input::Command(command) => self.handle_command(now, command),
             Input::ClockAdjusted { .. } => {}
         }
     }

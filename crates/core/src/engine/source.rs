@@ -143,7 +143,7 @@ impl Source {
     /// How many associations the name stands for.
     pub(super) const fn wanted(&self) -> usize {
         match self.settings.kind {
-            SourceKind::Server => 1,
+            SourceKind::Server | SourceKind::Peer => 1,
             SourceKind::Pool { count } => count,
         }
     }

@@ -357,7 +357,7 @@ fn a_reload_keeps_the_history_of_unchanged_sources() {
     let mut new = settings(&["192.0.2.3", "192.0.2.1"]);
     // How often it is asked makes it no other source.
     new.sources[1].association.maxpoll = PollInterval::new(5);
-    world.engine.handle(world.now, Input::Command(Command::Configure(Box::new(new))));
+    world.engine.command(world.now, Command::Configure(Box::new(new))).unwrap();
     world.settle();
     let after = world.report();
     assert!(world.events.contains(&Event::Reconfigured { kept: 1, added: 1, removed: 1 }));
@@ -381,12 +381,12 @@ fn a_pool_grows_with_its_settings_and_a_refresh_asks_for_healthy_names_too() {
     world.run(100.0);
     assert_eq!(world.report().sources.len(), 1);
     wanted.sources[0].kind = SourceKind::Pool { count: 3 };
-    world.engine.handle(world.now, Input::Command(Command::Configure(Box::new(wanted))));
+    world.engine.command(world.now, Command::Configure(Box::new(wanted))).unwrap();
     world.run(100.0);
     assert_eq!(world.report().sources.len(), 3);
 
     let refreshed = world.resolved.len();
-    world.engine.handle(world.now, Input::Command(Command::Refresh));
+    world.engine.command(world.now, Command::Refresh).unwrap();
     world.run(1.0);
     assert_eq!(world.resolved.len(), refreshed + 1);
 }
@@ -418,7 +418,7 @@ fn stopping_ends_the_slew() {
     let mut world = World::new(settings(&["192.0.2.1"]), Span::from_millis(500), &servers);
     world.run(30.0);
     assert!((world.now.frequency - 1000e-6).abs() < 50e-6, "{}", world.now.frequency);
-    world.engine.handle(world.now, Input::Command(Command::Stop));
+    world.engine.command(world.now, Command::Stop).unwrap();
     world.settle();
     assert!(world.now.frequency.abs() < 20e-6, "{}", world.now.frequency);
 }

@@ -3,17 +3,23 @@
 use timeball_wire::{Oscillator, Span};
 
 /// How many measurements an estimator may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Never fewer than this, however badly they fit a line.
     pub min_samples: usize,
     /// Never more than this.
     pub max_samples: usize,
+    /// The path's round-trip delay without queues (s), if the operator knows it better than any
+    /// measurement tells; 0 if not.
+    pub min_delay: f64,
+    /// The part of every queueing delay that is on the way to the server, −0.5 (all on the way
+    /// back) to 0.5 (all on the way there); `None` to learn it.
+    pub asymmetry: Option<f64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { min_samples: 6, max_samples: 64 }
+        Self { min_samples: 6, max_samples: 64, min_delay: 0.0, asymmetry: None }
     }
 }
 

@@ -69,7 +69,7 @@ impl Estimator {
         let max_samples = settings.max_samples.clamp(1, MAX_WINDOW);
         let min_samples = settings.min_samples.clamp(1, max_samples);
         Self {
-            settings: Settings { min_samples, max_samples },
+            settings: Settings { min_samples, max_samples, ..settings },
             window: Window::new(max_samples),
             prior: Prior::cold(frequency),
             wander: Wander::new(),

@@ -45,6 +45,25 @@ pub struct Settings {
     pub combine_limit: f64,
     /// Measurements a source must have to take part.
     pub minimum_samples: usize,
+    /// Least and largest stratum of a usable source.
+    pub minimum_stratum: u8,
+    /// See there.
+    pub maximum_stratum: u8,
+    /// What becomes of sources that are not authenticated.
+    pub authentication: AuthenticationPolicy,
+}
+
+/// What becomes of sources that are not authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthenticationPolicy {
+    /// They are watched, never used.
+    Require,
+    /// They are used only while no source is configured with authentication.
+    Prefer,
+    /// With authenticated sources beside them, those are trusted and required.
+    Mix,
+    /// They are sources like any other.
+    Ignore,
 }
 
 impl Default for Settings {
@@ -57,6 +76,9 @@ impl Default for Settings {
             reselect_distance: 1e-4,
             combine_limit: 3.0,
             minimum_samples: 3,
+            minimum_stratum: 0,
+            maximum_stratum: 15,
+            authentication: AuthenticationPolicy::Mix,
         }
     }
 }

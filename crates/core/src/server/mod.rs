@@ -18,10 +18,12 @@ pub use refusal::Refusal;
 pub use responder::{Arrival, Responder, Verdict};
 pub use view::ServerView;
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 
 /// Whom to serve.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Networks to answer; empty: nobody.
     pub allow: Vec<IpNet>,
@@ -34,6 +36,59 @@ pub struct Settings {
     /// That makes this machine's clock the reference by decree, however far it is from true time:
     /// the answers claim no root delay and no more root dispersion than the clock's precision.
     pub local_stratum: Option<u8>,
+    /// Memory for what is known of clients, and for interleaved mode.
+    pub client_log: Option<ClientLog>,
+    /// Where to send the time unasked.
+    pub broadcasts: Vec<Broadcast>,
+    /// Serve time that changes more smoothly than the clock.
+    pub smoothing: Option<Smoothing>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            deny: Vec::new(),
+            rate_limit: None,
+            local_stratum: None,
+            client_log: Some(ClientLog::default()),
+            broadcasts: Vec::new(),
+            smoothing: None,
+        }
+    }
+}
+
+/// Memory for what is known of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLog {
+    /// Bytes, at most.
+    pub limit: usize,
+}
+
+impl Default for ClientLog {
+    fn default() -> Self {
+        Self { limit: 524_288 }
+    }
+}
+
+/// The time, sent unasked (RFC 5905 §3, mode 5).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Broadcast {
+    /// Every so often (s).
+    pub interval: f64,
+    /// Broadcast or multicast address, and port.
+    pub destination: SocketAddr,
+}
+
+/// Time that changes more smoothly than the clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Smoothing {
+    /// Largest frequency offset of the served time (s/s).
+    pub max_frequency: f64,
+    /// Largest change of that (s/s²).
+    pub max_wander: f64,
+    /// Only leap seconds are smoothed.
+    pub leap_only: bool,
 }
 
 /// Token bucket per client address (IPv4) or /64 network (IPv6).

@@ -10,7 +10,7 @@ pub mod protocol;
 pub use client::{ClientError, ask};
 pub use protocol::{Answer, Request, Response};
 
-use timeball_core::engine::Command;
+use timeball_core::engine::{Command, Sources};
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
@@ -51,7 +51,10 @@ impl EventLoop {
         Ok(match request {
             Request::Status | Request::Sources => Response::report(self.report()?),
             Request::Step => self.pass_on(Command::Step, "the clock is stepped as measured")?,
-            Request::Burst => self.pass_on(Command::Burst, "asking every source several times")?,
+            Request::Burst => {
+                let everywhere = Command::Burst { sources: Sources::All, good: None, total: None };
+                self.pass_on(everywhere, "asking every source several times")?
+            }
             Request::Refresh => self.pass_on(Command::Refresh, "resolving every name anew")?,
             Request::Reload => match self.reload()? {
                 Ok(done) => Response::done(done),
@@ -61,7 +64,9 @@ impl EventLoop {
     }
 
     fn pass_on(&mut self, command: Command, what_it_does: &str) -> Result<Response, Error> {
-        self.command(command)?;
-        Ok(Response::done(what_it_does))
+        Ok(match self.command(command)? {
+            Ok(()) => Response::done(what_it_does),
+            Err(error) => Response::Error(error.to_string()),
+        })
     }
 }

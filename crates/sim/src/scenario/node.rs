@@ -82,6 +82,7 @@ impl Node {
             selection: self.selection.settings(),
             discipline: self.clock.settings(),
             server: self.serve.settings(),
+            local: None,
         }
     }
 }
@@ -142,11 +143,13 @@ impl Source {
             version: self.version.unwrap_or(default.version),
             max_delay: self.max_delay.unwrap_or(default.max_delay),
             poll_target: self.poll_target.unwrap_or(default.poll_target),
+            ..default
         };
         let default = estimator::Settings::default();
         let estimator = estimator::Settings {
             min_samples: self.min_samples.unwrap_or(default.min_samples),
             max_samples: self.max_samples.unwrap_or(default.max_samples),
+            ..default
         };
         let options = selection::Options {
             noselect: self.noselect,
@@ -192,6 +195,7 @@ impl Selection {
             reselect_distance: self.reselect_distance.unwrap_or(default.reselect_distance),
             combine_limit: self.combine_limit.unwrap_or(default.combine_limit),
             minimum_samples: self.minimum_samples.unwrap_or(default.minimum_samples),
+            ..default
         }
     }
 }
@@ -229,7 +233,7 @@ impl ClockControl {
             max_frequency: self.max_frequency.unwrap_or(default.max_frequency),
             panic_threshold: self.panic_threshold.unwrap_or(default.panic_threshold),
             wander: self.wander.unwrap_or(default.wander),
-            leap_table: None,
+            ..default
         }
     }
 }
@@ -264,6 +268,7 @@ impl Serve {
             deny: self.deny.clone(),
             local_stratum: self.local_stratum,
             rate_limit: self.rate_limit.map(RateLimit::settings),
+            ..server::Settings::default()
         }
     }
 }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use timeball_core::discipline::{ClockCommand, Drift};
 use timeball_core::engine::{
-    Answer, ClockError, Command, ExchangeId, Input, Output, ResolveError, ResolveId, StampQuality,
+    Answer, ClockError, Command, ExchangeId, Input, Output, ResolveError, ResolveId, Sources,
+    StampQuality,
 };
 use timeball_core::event::Severity;
 use timeball_core::report::Report;
@@ -166,10 +167,12 @@ impl EngineNode {
             Action::Command(command) => {
                 let command = match command {
                     scenario::Command::Step => Command::Step,
-                    scenario::Command::Burst => Command::Burst,
+                    scenario::Command::Burst => {
+                        Command::Burst { sources: Sources::All, good: None, total: None }
+                    }
                     scenario::Command::Refresh => Command::Refresh,
                 };
-                return self.handle(at, Input::Command(command), queue);
+                return self.command(at, command, queue);
             }
         }
         Ok(())
@@ -317,6 +320,22 @@ impl EngineNode {
         let now = self.clock.now(at);
         let Some(engine) = &mut self.engine else { return Ok(()) };
         engine.handle(now, input);
+        self.carry_out_outputs(at, queue)
+    }
+
+    fn command(&mut self, at: Moment, command: Command, queue: &mut Queue) -> Result<(), Runaway> {
+        if self.suspended {
+            return Ok(());
+        }
+        let now = self.clock.now(at);
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        match engine.command(now, command) {
+            Ok(()) => self.carry_out_outputs(at, queue),
+            Err(error) => unreachable!("a scenario's commands need nothing: {error}"),
+        }
+    }
+
+    fn carry_out_outputs(&mut self, at: Moment, queue: &mut Queue) -> Result<(), Runaway> {
         for _ in 0..MAX_OUTPUTS {
             let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) else {
                 self.set_timer(at, queue);

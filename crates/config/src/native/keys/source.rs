@@ -40,7 +40,7 @@ const COUNT: &[Key<SourceSettings>] = &[Key {
         field: Field {
             get: |s| match s.kind {
                 SourceKind::Pool { count } => Some(count as i64),
-                SourceKind::Server => None,
+                SourceKind::Server | SourceKind::Peer => None,
             },
             set: |s, value| s.kind = SourceKind::Pool { count: value as usize },
         },

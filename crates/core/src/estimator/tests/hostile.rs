@@ -103,7 +103,7 @@ proptest! {
         prior in (seconds(), seconds()),
         at in nanos(),
     ) {
-        let settings = Settings { min_samples: settings.0, max_samples: settings.1 };
+        let settings = Settings { min_samples: settings.0, max_samples: settings.1, ..Settings::default() };
         let mut estimator =
             Estimator::new(settings, Frequency { value: prior.0, sd: prior.1 });
         let mut last = Oscillator::from_nanos(0);
