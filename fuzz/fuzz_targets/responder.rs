@@ -12,7 +12,6 @@ use timeball_wire::{Header, Instant, LeapIndicator, Timestamp};
 #[derive(Arbitrary, Debug)]
 struct Scene<'a> {
     rate_limit: Option<(f64, u32, u32, u32)>,
-    local_stratum: Option<u8>,
     stratum: u8,
     root_delay: f64,
     root_dispersion: f64,
@@ -41,7 +40,6 @@ fuzz_target!(|scene: Scene<'_>| {
             leak,
             kiss,
         }),
-        local_stratum: scene.local_stratum,
         ..Settings::default()
     };
     let view = ServerView {

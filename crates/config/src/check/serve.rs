@@ -30,7 +30,7 @@ fn nobody(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
                 .at(places.nearest(SERVE, &["deny"]))
                 .help(help),
         );
-    } else if server.local_stratum.is_some() {
+    } else if config.engine.local.is_some() {
         findings.push(
             Diagnostic::error("`local-stratum` is for clients, and nobody is allowed")
                 .at(places.nearest(SERVE, &["local-stratum"]))

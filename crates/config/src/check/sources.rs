@@ -184,7 +184,7 @@ fn duplicates(config: &Config, places: &Places) -> Vec<Diagnostic> {
 fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
     let sources = &config.engine.sources;
     if sources.is_empty() {
-        if config.engine.server.local_stratum.is_none() {
+        if config.engine.local.is_none() {
             findings.push(
                 Diagnostic::error("there is no source of time")
                     .expected("at least one [[server]] or [[pool]], or `local-stratum` in [serve]")

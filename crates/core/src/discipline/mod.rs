@@ -12,6 +12,7 @@ pub mod leap;
 pub mod leap_table;
 pub mod reference;
 pub mod slew;
+pub mod smoothing;
 pub mod step_policy;
 mod target;
 

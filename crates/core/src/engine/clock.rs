@@ -93,6 +93,7 @@ impl Engine {
                     + self.discipline.offset(&self.timeline).unwrap_or(0.0).abs(),
                 as_of: now.monotonic,
                 dispersion_rate: reference.dispersion_rate + self.uncorrected_drift(),
+                smoothing: None,
             },
             _ => ServerView::unsynchronised(precision, now.monotonic),
         };

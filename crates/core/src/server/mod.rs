@@ -16,7 +16,7 @@ pub use access::AccessRules;
 pub use counters::Counters;
 pub use refusal::Refusal;
 pub use responder::{Arrival, Responder, Verdict};
-pub use view::ServerView;
+pub use view::{LOCAL_CLOCK, SMOOTHED_TIME, ServerView};
 
 use std::net::SocketAddr;
 
@@ -31,11 +31,6 @@ pub struct Settings {
     pub deny: Vec<IpNet>,
     /// Limit of requests per client.
     pub rate_limit: Option<RateLimit>,
-    /// Serve at this stratum while not synchronised; `None`: say so instead.
-    ///
-    /// That makes this machine's clock the reference by decree, however far it is from true time:
-    /// the answers claim no root delay and no more root dispersion than the clock's precision.
-    pub local_stratum: Option<u8>,
     /// Memory for what is known of clients, and for interleaved mode.
     pub client_log: Option<ClientLog>,
     /// Where to send the time unasked.
@@ -50,7 +45,6 @@ impl Default for Settings {
             allow: Vec::new(),
             deny: Vec::new(),
             rate_limit: None,
-            local_stratum: None,
             client_log: Some(ClientLog::default()),
             broadcasts: Vec::new(),
             smoothing: None,

@@ -5,7 +5,7 @@
 //! never longer than the request; so an answer can neither amplify a forged request nor elicit
 //! another answer.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use timeball_wire::{
@@ -51,7 +51,6 @@ pub enum Verdict {
 pub struct Responder {
     access: AccessRules,
     limit: Option<Limit>,
-    local_stratum: Option<u8>,
     view: ServerView,
     stamps: Stamps,
     hash_key: [u8; 16],
@@ -72,7 +71,6 @@ impl Responder {
         let mut responder = Self {
             access: AccessRules::new(&[], &[]),
             limit: None,
-            local_stratum: None,
             view,
             stamps: Stamps::default(),
             hash_key,
@@ -90,7 +88,6 @@ impl Responder {
     /// Serves by these settings from now on. Clients keep the debt they have with the rate limit.
     pub fn configure(&mut self, settings: &Settings) {
         self.access = AccessRules::new(&settings.allow, &settings.deny);
-        self.local_stratum = settings.local_stratum;
         let limiter = self.limit.take().map(|limit| limit.limiter);
         self.limit = settings.rate_limit.as_ref().map(|limit| {
             let limiter = match limiter {
@@ -197,19 +194,14 @@ impl Responder {
     fn reference(&self, arrival: &Arrival) -> Reference {
         let synchronised =
             self.view.leap != LeapIndicator::Unsynchronised && self.view.stratum < 16;
-        match self.local_stratum {
-            Some(stratum) if !synchronised => {
-                Reference::local(stratum, self.view.precision, arrival)
-            }
-            _ => Reference {
-                leap: if synchronised { self.view.leap } else { LeapIndicator::Unsynchronised },
-                // 16 is for variables; a packet says 0 (RFC 5905 §7.3).
-                stratum: if synchronised { self.view.stratum } else { 0 },
-                id: self.view.reference_id,
-                timestamp: reference_timestamp(self.view.reference_time, arrival),
-                root_delay: NtpShort::from_seconds_ceil(self.view.root_delay),
-                root_dispersion: self.view.root_dispersion_at(arrival.monotonic),
-            },
+        Reference {
+            leap: if synchronised { self.view.leap } else { LeapIndicator::Unsynchronised },
+            // 16 is for variables; a packet says 0 (RFC 5905 §7.3).
+            stratum: if synchronised { self.view.stratum } else { 0 },
+            id: self.view.reference_id,
+            timestamp: reference_timestamp(self.view.reference_time, arrival),
+            root_delay: NtpShort::from_seconds_ceil(self.view.root_delay),
+            root_dispersion: self.view.root_dispersion_at(arrival.monotonic),
         }
     }
 }
@@ -222,28 +214,6 @@ struct Reference {
     timestamp: NtpTimestamp,
     root_delay: NtpShort,
     root_dispersion: NtpShort,
-}
-
-impl Reference {
-    /// The address that ntpd and chrony give to a clock which is its own reference; clients that see
-    /// it as a loop's end know it.
-    const LOCAL_CLOCK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 127, 1, 1));
-
-    /// The clock is the reference, because the operator says so (`local_stratum`).
-    fn local(stratum: u8, precision: i8, arrival: &Arrival) -> Self {
-        let stratum = stratum.clamp(1, 15);
-        Self {
-            leap: LeapIndicator::NoWarning,
-            stratum,
-            id: match stratum {
-                1 => ReferenceId::LOCAL,
-                _ => ReferenceId::of_address(Self::LOCAL_CLOCK),
-            },
-            timestamp: reference_timestamp(arrival.received, arrival),
-            root_delay: NtpShort::default(),
-            root_dispersion: NtpShort::from_seconds_ceil(f64::from(precision).exp2()),
-        }
-    }
 }
 
 /// Can the sender be one host that asks for the time?

@@ -3,6 +3,16 @@
 use serde::{Deserialize, Serialize};
 use timeball_wire::{Instant, LeapIndicator, NtpShort, ReferenceId, Timestamp};
 
+use crate::discipline::smoothing::ServedOffset;
+
+/// The address that ntpd and chrony give to a clock which is its own reference; clients that see it
+/// know that there is nobody beyond.
+pub const LOCAL_CLOCK: ReferenceId = ReferenceId::from_bytes([127, 127, 1, 1]);
+
+/// The reference ID of a server whose time is smoothed, as chrony has it: what its address says of
+/// the time is not quite so any more.
+pub const SMOOTHED_TIME: ReferenceId = ReferenceId::from_bytes([127, 127, 1, 255]);
+
 /// The part of every answer that is the same for all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerView {
@@ -24,6 +34,8 @@ pub struct ServerView {
     pub as_of: Instant,
     /// How fast it grows (s/s).
     pub dispersion_rate: f64,
+    /// What is added to the system clock to make the served time; `None`: nothing.
+    pub smoothing: Option<ServedOffset>,
 }
 
 impl ServerView {
@@ -39,6 +51,24 @@ impl ServerView {
             root_dispersion: 16.0,
             as_of,
             dispersion_rate: 0.0,
+            smoothing: None,
+        }
+    }
+
+    /// What a server says whose own clock is the reference, by an operator's decree: however far it is
+    /// from true time, it claims no root delay and no more root dispersion than its precision.
+    pub fn local(stratum: u8, precision: i8, reference_time: Timestamp, as_of: Instant) -> Self {
+        Self {
+            leap: LeapIndicator::NoWarning,
+            stratum: stratum.clamp(1, 15),
+            precision,
+            reference_id: LOCAL_CLOCK,
+            reference_time,
+            root_delay: 0.0,
+            root_dispersion: f64::from(precision).exp2(),
+            as_of,
+            dispersion_rate: 0.0,
+            smoothing: None,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use timeball_core::association::{self, PollInterval};
 use timeball_core::discipline::{self, Drift};
 use timeball_core::engine::StampQuality;
-use timeball_core::settings::{Settings, SourceKind, SourceSettings};
+use timeball_core::settings::{Local, Settings, SourceKind, SourceSettings};
 use timeball_core::{estimator, selection, server};
 use timeball_wire::Span;
 use toml::Spanned;
@@ -61,6 +61,8 @@ pub struct Node {
     /// `[serve]` of its configuration.
     #[serde(default)]
     pub serve: Serve,
+    /// `[local]` of its configuration.
+    pub local: Option<LocalReference>,
 }
 
 impl Node {
@@ -82,7 +84,7 @@ impl Node {
             selection: self.selection.settings(),
             discipline: self.clock.settings(),
             server: self.serve.settings(),
-            local: None,
+            local: self.local.map(LocalReference::settings),
         }
     }
 }
@@ -251,13 +253,42 @@ enum Always {
     Always,
 }
 
+/// `[local]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LocalReference {
+    stratum: Option<u8>,
+    #[serde(deserialize_with = "optional_seconds")]
+    distance: Option<f64>,
+    #[serde(deserialize_with = "optional_seconds")]
+    activate: Option<f64>,
+    orphan: bool,
+    #[serde(deserialize_with = "optional_seconds")]
+    wait_synchronised: Option<f64>,
+    #[serde(deserialize_with = "optional_seconds")]
+    wait_unsynchronised: Option<f64>,
+}
+
+impl LocalReference {
+    fn settings(self) -> Local {
+        let default = Local::default();
+        Local {
+            stratum: self.stratum.unwrap_or(default.stratum),
+            distance: self.distance.unwrap_or(default.distance),
+            activate: self.activate.unwrap_or(default.activate),
+            orphan: self.orphan,
+            wait_synchronised: self.wait_synchronised.unwrap_or(default.wait_synchronised),
+            wait_unsynchronised: self.wait_unsynchronised.unwrap_or(default.wait_unsynchronised),
+        }
+    }
+}
+
 /// `[serve]`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Serve {
     allow: Vec<IpNet>,
     deny: Vec<IpNet>,
-    local_stratum: Option<u8>,
     rate_limit: Option<RateLimit>,
 }
 
@@ -266,7 +297,6 @@ impl Serve {
         server::Settings {
             allow: self.allow.clone(),
             deny: self.deny.clone(),
-            local_stratum: self.local_stratum,
             rate_limit: self.rate_limit.map(RateLimit::settings),
             ..server::Settings::default()
         }

@@ -44,8 +44,8 @@ const KEYS: &[Key<Config>] = &[
             range: 1..=15,
             unit: "",
             field: Field {
-                get: |c| c.engine.server.local_stratum.map(i64::from),
-                set: |c, value| c.engine.server.local_stratum = Some(value as u8),
+                get: |c| c.engine.local.map(|local| i64::from(local.stratum)),
+                set: |c, value| c.engine.local.get_or_insert_default().stratum = value as u8,
             },
         },
         doc: "Serve the time of this machine at this stratum while it is not synchronised. Without it \

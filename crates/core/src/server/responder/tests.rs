@@ -163,26 +163,13 @@ fn while_not_synchronised_an_answer_says_so() {
 }
 
 #[test]
-fn a_local_stratum_serves_only_while_not_synchronised() {
-    let settings = Settings { local_stratum: Some(10), ..everybody() };
-    let mut responder = responder(&settings, ServerView::unsynchronised(PRECISION, UPTIME));
-    let answer = time(&mut responder, &client_request());
+fn a_local_reference_is_served_like_any_other() {
+    let view = ServerView::local(10, PRECISION, NOW - Span::from_secs(3), UPTIME);
+    let answer = time(&mut responder(&everybody(), view), &client_request());
     assert_eq!((answer.leap, answer.stratum), (LeapIndicator::NoWarning, 10));
     assert_eq!(answer.reference_id, ReferenceId::from_bytes([127, 127, 1, 1]));
     assert_eq!(answer.root_delay.seconds(), 0.0);
     assert_eq!(answer.root_dispersion.to_bits(), 1, "2^-24 s, rounded up");
-    assert_eq!(answer.reference_timestamp, answer.receive_timestamp);
-
-    responder.publish(synchronised());
-    assert_eq!(time(&mut responder, &client_request()).stratum, 2);
-}
-
-#[test]
-fn a_local_stratum_of_1_names_its_clock() {
-    let settings = Settings { local_stratum: Some(1), ..everybody() };
-    let view = ServerView::unsynchronised(PRECISION, UPTIME);
-    let answer = time(&mut responder(&settings, view), &client_request());
-    assert_eq!((answer.stratum, answer.reference_id), (1, ReferenceId::LOCAL));
 }
 
 #[test]
@@ -420,9 +407,7 @@ fn sender() -> impl Strategy<Value = SocketAddr> {
 fn settings() -> impl Strategy<Value = Settings> {
     let limit = (0.0..100.0, 0u32..3, 0u32..3, 0u32..3)
         .prop_map(|(interval, burst, leak, kiss)| RateLimit { interval, burst, leak, kiss });
-    (prop::option::of(limit), prop::option::of(any::<u8>())).prop_map(
-        |(rate_limit, local_stratum)| Settings { rate_limit, local_stratum, ..everybody() },
-    )
+    prop::option::of(limit).prop_map(|rate_limit| Settings { rate_limit, ..everybody() })
 }
 
 proptest! {
