@@ -17,6 +17,9 @@ pub enum Error {
     /// The pid file is held by a running daemon, or cannot be written.
     #[error(transparent)]
     PidFile(#[from] PidFileError),
+    /// The log cannot be opened.
+    #[error("{0}")]
+    Log(#[source] io::Error),
     /// A clock of this machine cannot be read.
     #[error("the clocks of this machine cannot be read: {0}")]
     Clock(#[source] io::Error),

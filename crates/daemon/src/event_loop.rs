@@ -20,14 +20,14 @@ use timeball_host::signals::{Signal, Signals};
 use timeball_host::{interfaces, random};
 use timeball_wire::{Instant, Span};
 
+use crate::configuration::{ConfigFile, Configuration};
 use crate::control::listener::ControlListener;
 use crate::drift_file::DriftFile;
 use crate::error::Error;
 use crate::exchanges::{Arrival, Exchanges};
-use crate::logging::{self, Log};
+use crate::logging::{Log, Manner, Words};
 use crate::machine_clock::MachineClock;
 use crate::names::Names;
-use crate::reload::ConfigFile;
 use crate::serve::Server;
 
 /// How often the machine is looked at for what it does not tell: its addresses, and whether the
@@ -48,8 +48,9 @@ pub enum ClockControl {
 pub struct EventLoop {
     pub(crate) engine: Engine,
     pub(crate) config: Config,
-    pub(crate) config_file: Option<ConfigFile>,
+    pub(crate) configuration: Option<Configuration>,
     pub(crate) log: Option<Log>,
+    words: Words,
     pub(crate) control: Option<ControlListener>,
     pub(crate) server: Server,
     pub(crate) exchanges: Exchanges,
@@ -74,7 +75,16 @@ impl EventLoop {
     ///
     /// # Errors
     /// When this machine's clocks cannot be read or it has no random numbers.
-    pub fn new(mut config: Config, clock_control: ClockControl) -> Result<Self, Error> {
+    pub fn new(config: Config, clock_control: ClockControl) -> Result<Self, Error> {
+        Self::start(config, clock_control, Manner::Timeball)
+    }
+
+    /// Like [`new`](Self::new), with a log in this manner.
+    pub(crate) fn start(
+        mut config: Config,
+        clock_control: ClockControl,
+        manner: Manner,
+    ) -> Result<Self, Error> {
         let mut clock = MachineClock::open().map_err(Error::Clock)?;
         let precision = Precision::measure().map_err(Error::Clock)?;
         let drift_file = DriftFile::in_directory(&config.files.state_directory);
@@ -102,8 +112,9 @@ impl EventLoop {
             housekeeping_due: now.monotonic,
             pending: Vec::new(),
             news: true,
-            config_file: None,
+            configuration: None,
             log: None,
+            words: Words::new(manner, config.log.change_threshold),
             config,
         };
         event_loop.open_control();
@@ -117,7 +128,7 @@ impl EventLoop {
     /// The mistakes in the file, and as [`new`](Self::new).
     pub fn from_file(file: ConfigFile, clock_control: ClockControl) -> Result<Self, Error> {
         let mut event_loop = Self::new(file.load()?, clock_control)?;
-        event_loop.config_file = Some(file);
+        event_loop.configuration = Some(Configuration::file(file));
         Ok(event_loop)
     }
 
@@ -219,6 +230,7 @@ impl EventLoop {
         if let Some(log) = &self.log {
             log.configured(config.log.level);
         }
+        self.words.change_threshold = config.log.change_threshold;
         if config.files.state_directory != self.config.files.state_directory {
             self.drift_file = DriftFile::in_directory(&config.files.state_directory);
             self.drift_file.make_directory();
@@ -387,7 +399,7 @@ impl EventLoop {
                     if let Event::ForeignStep { .. } | Event::Resumed { .. } = event {
                         self.exchanges.clock_stepped();
                     }
-                    logging::engine_event(&event);
+                    self.words.log(&event);
                     self.news = true;
                 }
             }

@@ -10,6 +10,7 @@
 //! | `names` | host names to addresses |
 //! | `serve` | the server's sockets, from request to answer |
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
+//! | `configuration` | where the configuration comes from |
 //! | `reload` | another configuration, the same history |
 //! | `leap_seconds` | where they are known from |
 //! | `drift_file` | what is remembered of the oscillator |
@@ -19,6 +20,7 @@
 //! | [`demo`] | servers on loopback to show the daemon to |
 #![forbid(unsafe_code)]
 
+mod configuration;
 pub mod control;
 pub mod demo;
 mod directories;
@@ -36,8 +38,8 @@ mod run;
 mod serve;
 mod service;
 
+pub use configuration::{ConfigFile, ConfigText, Configuration, Overrides};
 pub use drift_file::{DriftError, DriftFile};
 pub use error::Error;
 pub use event_loop::{ClockControl, EventLoop};
-pub use reload::ConfigFile;
 pub use run::{Options, run};

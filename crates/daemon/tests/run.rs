@@ -8,7 +8,7 @@ use std::thread;
 use timeball_config::Dialect;
 use timeball_daemon::control::{Answer, Request, Response, ask};
 use timeball_daemon::demo::DemoServers;
-use timeball_daemon::{ClockControl, Error, Options, run};
+use timeball_daemon::{ClockControl, ConfigFile, Configuration, Error, Options, logging, run};
 use timeball_wire::Span;
 
 /// More questions than any of the waits needs; each takes a turn of the daemon's loop.
@@ -43,10 +43,12 @@ fn a_daemon_starts_reloads_and_stops() {
     };
     write(1);
     let options = Options {
-        config_path: path("timeball.toml"),
-        dialect: Dialect::Native,
+        configuration: Configuration::file(ConfigFile {
+            path: path("timeball.toml"),
+            dialect: Dialect::Native,
+        }),
         clock_control: ClockControl::Never,
-        log_level: None,
+        log: logging::Options::default(),
     };
     let wait_for = |sources: usize| {
         for _ in 0..MAX_QUESTIONS {

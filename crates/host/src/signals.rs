@@ -16,6 +16,8 @@ pub enum Signal {
     Terminate,
     /// `SIGINT`: the same, from a keyboard.
     Interrupt,
+    /// `SIGQUIT`: leave cleanly too.
+    Quit,
     /// `SIGHUP`: read the configuration again.
     Reload,
     /// `SIGUSR1`: for the daemon to define.
@@ -24,12 +26,14 @@ pub enum Signal {
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Terminate, Self::Interrupt, Self::Reload, Self::User1];
+    pub const ALL: [Self; 5] =
+        [Self::Terminate, Self::Interrupt, Self::Quit, Self::Reload, Self::User1];
 
     const fn number(self) -> c_int {
         match self {
             Self::Terminate => libc::SIGTERM,
             Self::Interrupt => libc::SIGINT,
+            Self::Quit => libc::SIGQUIT,
             Self::Reload => libc::SIGHUP,
             Self::User1 => libc::SIGUSR1,
         }
@@ -84,7 +88,8 @@ impl Signals {
         PENDING.store(0, Ordering::SeqCst);
         WAKER.store(waker.raw(), Ordering::SeqCst);
         // From here on, dropping undoes what was done.
-        let mut signals = Self { wake, _waker: waker, before: Vec::with_capacity(4) };
+        let mut signals =
+            Self { wake, _waker: waker, before: Vec::with_capacity(Signal::ALL.len()) };
         for signal in Signal::ALL {
             let before = set_action(signal, &catching_action())?;
             signals.before.push((signal, before));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use timeball_config::{Dialect, Level, Style};
-use timeball_daemon::{ClockControl, Error, Options};
+use timeball_daemon::{ClockControl, ConfigFile, Configuration, Error, Options, logging};
 
 use super::config::word_of;
 use crate::outcome::{Failure, Outcome};
@@ -27,14 +27,16 @@ pub(crate) struct RunArguments {
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<Outcome, Failure> {
     let options = Options {
-        config_path: arguments.config.clone(),
-        dialect: arguments.dialect,
+        configuration: Configuration::file(ConfigFile {
+            path: arguments.config.clone(),
+            dialect: arguments.dialect,
+        }),
         clock_control: if arguments.no_clock {
             ClockControl::Never
         } else {
             ClockControl::AsConfigured
         },
-        log_level: arguments.log_level,
+        log: logging::Options { level: arguments.log_level, ..logging::Options::default() },
     };
     match timeball_daemon::run(&options) {
         Ok(()) => Ok(Outcome::Yes),

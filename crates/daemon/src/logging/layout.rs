@@ -1,10 +1,12 @@
-//! Where log lines go and what they look like.
+//! What a log line looks like.
 //!
-//! | standard error is | a line |
+//! | layout | a line |
 //! |---|---|
-//! | a terminal | `2036-02-07T06:28:16.500Z  WARN source b: falseticker: …`, coloured unless `NO_COLOR` is set |
-//! | the journal | `<4>source b: falseticker: …`; the journal knows the time and makes the priority of the digit |
-//! | anything else | as on a terminal, without colours |
+//! | a terminal's | `2036-02-07T06:28:16.500Z  WARN source b: falseticker: …`, coloured unless `NO_COLOR` is set |
+//! | the journal's | `<4>source b: falseticker: …`; the journal knows the time and makes the priority of the digit |
+//! | a file's | as on a terminal, without colours |
+//! | chronyd's | `2036-02-07T06:28:16Z Detected falseticker 192.0.2.1` |
+//! | the system log's | the message alone |
 
 use std::env;
 use std::fmt;
@@ -12,105 +14,40 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 
-use timeball_config::Level;
-use timeball_core::Event as EngineEvent;
-use timeball_core::event::Severity;
 use timeball_host::clock::Clock;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, Layer};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::{LookupSpan, Registry};
-use tracing_subscriber::{Layer as _, reload};
+use tracing_subscriber::registry::LookupSpan;
 
-/// The log of this process, once started.
-#[derive(Clone, Debug)]
-pub struct Log {
-    filter: reload::Handle<LevelFilter, Registry>,
-    choice: Choice,
-}
-
-/// Who chose the level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
-    /// The command line, for good.
-    CommandLine,
-    /// The configuration, each time it is read.
-    Configuration,
-}
-
-/// Sends what the program traces to standard error: from `level` up if the command line says so,
-/// else as [`Log::configured`] says, which is "info" until then.
-///
-/// Does nothing, and answers `None`, if something else in this process collects traces already.
-pub fn start(level: Option<Level>) -> Option<Log> {
-    let choice = level.map_or(Choice::Configuration, |_| Choice::CommandLine);
-    let (filter, handle) = reload::Layer::new(filter(level.unwrap_or(Level::Info)));
-    let lines = Layer::new()
-        .event_format(Format { style: Style::of_standard_error(), clock: Clock::open().ok() })
-        .with_writer(io::stderr)
-        .with_filter(filter);
-    let subscriber = Registry::default().with(lines);
-    tracing::subscriber::set_global_default(subscriber).ok()?;
-    Some(Log { filter: handle, choice })
-}
-
-impl Log {
-    /// The configuration asks for lines from `level` up.
-    pub fn configured(&self, level: Level) {
-        match self.choice {
-            Choice::CommandLine => {}
-            // Fails only if the subscriber is gone, and then there is nothing to set.
-            Choice::Configuration => {
-                let _ = self.filter.modify(|current| *current = filter(level));
-            }
-        }
-    }
-}
-
-const fn filter(level: Level) -> LevelFilter {
-    match level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Trace => LevelFilter::TRACE,
-    }
-}
-
-/// Logs what the engine says, as loud as it says.
-pub fn engine_event(event: &EngineEvent) {
-    match event.severity() {
-        Severity::Debug => tracing::debug!("{event}"),
-        Severity::Info => tracing::info!("{event}"),
-        Severity::Warning => tracing::warn!("{event}"),
-        Severity::Error => tracing::error!("{event}"),
-    }
-}
-
-/// Warns in several lines, such as a diagnostic with its caret.
-pub(crate) fn warn_lines(text: &str) {
-    text.lines().for_each(|line| tracing::warn!("{line}"));
-}
-
-/// Like [`warn_lines`], louder.
-pub(crate) fn error_lines(text: &str) {
-    text.lines().for_each(|line| tracing::error!("{line}"));
-}
+use super::{Destination, Manner};
 
 /// What lines look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Style {
+pub(super) enum Layout {
     /// For people on a terminal.
     Coloured,
     /// For people.
     Plain,
     /// For the journal.
     Journal,
+    /// As chronyd does on standard error and in files.
+    Chronyd,
+    /// The message alone.
+    Bare,
 }
 
-impl Style {
+impl Layout {
+    /// The layout of lines for `destination`.
+    pub(super) fn of(destination: &Destination, manner: Manner) -> Self {
+        match (destination, manner) {
+            (Destination::SystemLog, _) => Self::Bare,
+            (_, Manner::Chronyd) => Self::Chronyd,
+            (Destination::StandardError, Manner::Timeball) => Self::of_standard_error(),
+            (Destination::File(_), Manner::Timeball) => Self::Plain,
+        }
+    }
+
     fn of_standard_error() -> Self {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         // Two descriptors are one file if device and inode are the same.
@@ -141,23 +78,33 @@ impl Style {
     }
 }
 
-struct Format {
-    style: Style,
-    clock: Option<Clock>,
+/// Lays lines out.
+pub(super) struct Format {
+    pub(super) layout: Layout,
+    pub(super) clock: Option<Clock>,
 }
 
 impl Format {
     fn write_prefix(&self, writer: &mut Writer<'_>, level: tracing::Level) -> fmt::Result {
-        if self.style == Style::Journal {
-            return write!(writer, "<{}>", syslog_priority(level));
+        match self.layout {
+            Layout::Bare => Ok(()),
+            Layout::Journal => write!(writer, "<{}>", syslog_priority(level)),
+            Layout::Chronyd => self.write_time(writer, 0),
+            Layout::Plain => {
+                self.write_time(writer, 3)?;
+                write!(writer, "{level:>5} ")
+            }
+            Layout::Coloured => {
+                self.write_time(writer, 3)?;
+                write!(writer, "\x1b[{}m{level:>5}\x1b[0m ", colour(level))
+            }
         }
+    }
+
+    fn write_time(&self, writer: &mut Writer<'_>, digits: usize) -> fmt::Result {
         match self.clock.as_ref().and_then(|clock| clock.system().ok()) {
-            Some(now) => write!(writer, "{now:.3} ")?,
-            None => writer.write_str("- ")?,
-        }
-        match self.style {
-            Style::Coloured => write!(writer, "\x1b[{}m{level:>5}\x1b[0m ", colour(level)),
-            Style::Plain | Style::Journal => write!(writer, "{level:>5} "),
+            Some(now) => write!(writer, "{now:.digits$} "),
+            None => writer.write_str("- "),
         }
     }
 }
@@ -218,25 +165,33 @@ const fn colour(level: tracing::Level) -> u8 {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use timeball_core::Event as EngineEvent;
+    use tracing_subscriber::Layer as _;
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::fmt::Layer;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::registry::Registry;
+
+    use super::super::Words;
     use super::*;
 
     #[test]
     fn the_style_follows_standard_error() {
         let file = Some((8, 4711));
-        assert_eq!(Style::choose(true, true, None, file), Style::Coloured);
-        assert_eq!(Style::choose(true, false, None, file), Style::Plain);
-        assert_eq!(Style::choose(true, true, Some("8:99"), file), Style::Coloured);
-        assert_eq!(Style::choose(false, true, None, file), Style::Plain);
-        assert_eq!(Style::choose(false, true, Some("8:4711"), file), Style::Journal);
+        assert_eq!(Layout::choose(true, true, None, file), Layout::Coloured);
+        assert_eq!(Layout::choose(true, false, None, file), Layout::Plain);
+        assert_eq!(Layout::choose(true, true, Some("8:99"), file), Layout::Coloured);
+        assert_eq!(Layout::choose(false, true, None, file), Layout::Plain);
+        assert_eq!(Layout::choose(false, true, Some("8:4711"), file), Layout::Journal);
     }
 
     #[test]
     fn a_file_is_not_taken_for_the_journal_that_a_parent_writes_to() {
         for stream in ["8:99", "9:4711", "8", "", "8:4711:1", "a:b"] {
-            let style = Style::choose(false, true, Some(stream), Some((8, 4711)));
-            assert_eq!(style, Style::Plain, "{stream}");
+            let layout = Layout::choose(false, true, Some(stream), Some((8, 4711)));
+            assert_eq!(layout, Layout::Plain, "{stream}");
         }
-        assert_eq!(Style::choose(false, true, Some("x"), None), Style::Plain);
+        assert_eq!(Layout::choose(false, true, Some("x"), None), Layout::Plain);
     }
 
     #[derive(Clone, Default)]
@@ -253,12 +208,12 @@ mod tests {
         }
     }
 
-    fn lines(style: Style, log: impl FnOnce()) -> String {
+    fn lines(layout: Layout, log: impl FnOnce()) -> String {
         let memory = Memory::default();
         let writer = memory.clone();
         let subscriber = Registry::default().with(
             Layer::new()
-                .event_format(Format { style, clock: None })
+                .event_format(Format { layout, clock: None })
                 .with_writer(move || writer.clone())
                 .with_filter(LevelFilter::INFO),
         );
@@ -273,10 +228,10 @@ mod tests {
             tracing::warn!("source {}: falseticker", "b");
             tracing::debug!("hidden");
         };
-        assert_eq!(lines(Style::Journal, log), "<4>source b: falseticker\n");
-        assert_eq!(lines(Style::Plain, log), "-  WARN source b: falseticker\n");
+        assert_eq!(lines(Layout::Journal, log), "<4>source b: falseticker\n");
+        assert_eq!(lines(Layout::Plain, log), "-  WARN source b: falseticker\n");
         assert_eq!(
-            lines(Style::Coloured, log),
+            lines(Layout::Coloured, log),
             "- \u{1b}[33m WARN\u{1b}[0m source b: falseticker\n"
         );
     }
@@ -284,16 +239,17 @@ mod tests {
     #[test]
     fn outside_text_stays_on_its_line() {
         let log = || tracing::error!("evil\n<0>name \u{1b}[2J");
-        assert_eq!(lines(Style::Journal, log), "<3>evil\\n<0>name \\x1b[2J\n");
+        assert_eq!(lines(Layout::Journal, log), "<3>evil\\n<0>name \\x1b[2J\n");
     }
 
     #[test]
     fn engine_events_are_as_loud_as_they_say() {
         let log = || {
-            engine_event(&EngineEvent::Panic { offset: 2000.0, bound: 1000.0 });
-            engine_event(&EngineEvent::LeapDone);
+            let words = Words::new(Manner::Timeball, 1.0);
+            words.log(&EngineEvent::Panic { offset: 2000.0, bound: 1000.0 });
+            words.log(&EngineEvent::LeapDone);
         };
-        let text = lines(Style::Journal, log);
+        let text = lines(Layout::Journal, log);
         let mut lines = text.lines();
         assert!(lines.next().unwrap().starts_with("<3>all sources are +2000.000 s away"));
         assert_eq!(lines.next(), Some("<6>the leap second has passed"));
