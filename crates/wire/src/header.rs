@@ -21,7 +21,7 @@ pub enum LeapIndicator {
 }
 
 impl LeapIndicator {
-    const fn from_bits(bits: u8) -> Self {
+    pub(crate) const fn from_bits(bits: u8) -> Self {
         match bits & 3 {
             0 => Self::NoWarning,
             1 => Self::Insert,
@@ -30,7 +30,7 @@ impl LeapIndicator {
         }
     }
 
-    const fn to_bits(self) -> u8 {
+    pub(crate) const fn to_bits(self) -> u8 {
         match self {
             Self::NoWarning => 0,
             Self::Insert => 1,

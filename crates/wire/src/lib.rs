@@ -4,10 +4,11 @@
 //! answers with a value or a named error; none of them panics.
 //!
 //! Start at [`classify`], which sorts a datagram, or at [`Packet::parse`] where only time packets
-//! can come; [`PacketWriter`] goes the other way.
+//! can come; [`PacketWriter`] goes the other way. [`cmdmon`] is chrony's command protocol.
 #![forbid(unsafe_code)]
 
 mod civil;
+pub mod cmdmon;
 pub mod extension_field;
 pub mod header;
 pub mod message;
