@@ -303,6 +303,23 @@ pub struct Chronyc {
 }
 
 impl Chronyc {
+    /// What may be opened at all: it tells something and changes nothing.
+    pub const OPENABLE_COMMANDS: &[&str] = &[
+        "activity",
+        "authdata",
+        "clients",
+        "manual",
+        "ntpdata",
+        "rtcdata",
+        "selectdata",
+        "serverstats",
+        "smoothing",
+        "sourcename",
+        "sources",
+        "sourcestats",
+        "tracking",
+    ];
+
     /// What chronyd answers over UDP unless it is told otherwise.
     pub const OPEN_COMMANDS: &[&str] = &[
         "activity",

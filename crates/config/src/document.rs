@@ -1,4 +1,5 @@
-//! A text with a name, and where its lines are.
+//! A text with a name, and where its lines are. A text that includes others is one text with several
+//! names.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,17 +11,26 @@ use crate::diagnostic::{Diagnostic, Mistakes};
 /// Longest file that is read; a configuration of a thousand servers is below a tenth of it.
 const LONGEST: usize = 1 << 20;
 
-/// A configuration file's text.
+/// A configuration file's text, and the texts of the files that it includes: a byte's number says
+/// which file it is in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     name: String,
     text: String,
+    included: Vec<Included>,
+}
+
+/// A file within the text of another.
+#[derive(Clone, Debug, PartialEq)]
+struct Included {
+    name: String,
+    start: usize,
 }
 
 impl Document {
     /// A text in memory under the name that diagnostics shall show.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), included: Vec::new() }
     }
 
     /// Reads the file at `path`.
@@ -36,9 +46,39 @@ impl Document {
             Err(diagnostic) => return Err(Mistakes::of(Self::new(name, ""), *diagnostic)),
         };
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { name, text }),
+            Ok(text) => Ok(Self::new(name, text)),
             Err(error) => Err(not_utf8(name, error)),
         }
+    }
+
+    /// Reads the file at `path`; bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// One diagnostic that says why it cannot be read: missing, a directory, no permission, or too
+    /// long.
+    pub(crate) fn open_lossy(path: &Path) -> Result<Self, Mistakes> {
+        let name = path.display().to_string();
+        match read(path) {
+            Ok(bytes) => Ok(Self::new(name, String::from_utf8_lossy(&bytes))),
+            Err(diagnostic) => Err(Mistakes::of(Self::new(name, ""), *diagnostic)),
+        }
+    }
+
+    /// Appends the file at `path`; the range is what its text has become. Bytes that are not UTF-8
+    /// become U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read, at no place yet.
+    pub(crate) fn include(&mut self, path: &Path) -> Result<Range<usize>, Box<Diagnostic>> {
+        let bytes = read(path)?;
+        // A line of its own between two files, so that no place is in both.
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(&String::from_utf8_lossy(&bytes));
+        self.included.push(Included { name: path.display().to_string(), start });
+        Ok(start..self.text.len())
     }
 
     /// Name, as diagnostics show it.
@@ -46,14 +86,20 @@ impl Document {
         &self.name
     }
 
-    /// The whole text.
+    /// Name of the file that a byte is in.
+    pub fn name_at(&self, byte: usize) -> &str {
+        self.file_at(byte).0
+    }
+
+    /// The whole text, with those that it includes.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Line and column of a byte, both from 1; columns are counted in characters.
+    /// Line in its file and column of a byte, both from 1; columns are counted in characters.
     pub fn line_and_column(&self, byte: usize) -> (usize, usize) {
-        let before = self.text.get(..self.nearest_boundary(byte)).unwrap_or_default();
+        let file = self.file_at(byte).1;
+        let before = self.text.get(file..self.nearest_boundary(byte)).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
         (before.matches('\n').count() + 1, column)
@@ -87,6 +133,15 @@ impl Document {
     pub(crate) fn clamp(&self, range: &Range<usize>) -> Range<usize> {
         let start = self.nearest_boundary(range.start);
         start..self.nearest_boundary(range.end).max(start)
+    }
+
+    /// Name and first byte of the file that a byte is in.
+    pub(crate) fn file_at(&self, byte: usize) -> (&str, usize) {
+        let following = self.included.partition_point(|included| included.start <= byte);
+        match following.checked_sub(1).and_then(|index| self.included.get(index)) {
+            Some(included) => (&included.name, included.start),
+            None => (&self.name, 0),
+        }
     }
 
     fn nearest_boundary(&self, byte: usize) -> usize {
@@ -138,7 +193,7 @@ fn not_utf8(name: String, error: std::string::FromUtf8Error) -> Mistakes {
     let bad = bytes.get(at).copied().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Mistakes::of(
-        Document { name, text },
+        Document::new(name, text),
         Diagnostic::error(format!("the byte 0x{bad:02x} is not UTF-8"))
             // The replacement character stands where the bad byte was: three bytes in the text.
             .at(at..at + char::REPLACEMENT_CHARACTER.len_utf8())

@@ -9,12 +9,13 @@
 //! ```
 //!
 //! The way of a file: [`Document`] (text and where its lines are) → [`native`] (keys and values, by
-//! the tables in `native/schema`) → [`Config`] and [`Places`] (which line said what) → `check` (do the
+//! the tables in `native/schema`) or [`chrony`] (directives, by those in `chrony/directives`) → [`Config`] and [`Places`] (which line said what) → `check` (do the
 //! values make sense together?) → [`Loaded`], or [`Mistakes`]: every [`Diagnostic`], not only the
 //! first.
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod chrony;
 mod config;
 mod diagnostic;
 mod document;
@@ -25,6 +26,7 @@ pub mod reference;
 
 use std::path::Path;
 
+use chrony::OtherFiles;
 pub use config::{
     Card, Chronyc, ClientPort, Clock, Compensation, Config, Control, DriftFile, Files,
     InitialCorrection, Level, Log, Network, Process, ReceiveFilter, Record, Serve, Temperature,
@@ -40,11 +42,33 @@ pub use places::{Places, Scope};
 pub enum Dialect {
     /// `timeball.toml`.
     Native,
+    /// chronyd's `chrony.conf`.
+    Chrony,
 }
 
 impl Dialect {
     /// Every dialect with the word that `--dialect` takes.
-    pub const WORDS: &[(&str, Self)] = &[("native", Self::Native)];
+    pub const WORDS: &[(&str, Self)] = &[("native", Self::Native), ("chrony", Self::Chrony)];
+
+    /// The dialect that a file is written in, by its name or else by its text.
+    pub fn detect(path: &Path, text: &str) -> Self {
+        if path.extension().is_some_and(|extension| extension == "toml") || looks_like_toml(text) {
+            Self::Native
+        } else {
+            Self::Chrony
+        }
+    }
+}
+
+/// The first line that is no comment is a table's header or sets a key.
+fn looks_like_toml(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| {
+        !line.is_empty() && !line.starts_with(['#', '!', ';', '%'])
+    });
+    first.is_some_and(|line| {
+        let key = line.split('=').next().unwrap_or_default().trim_end();
+        line.starts_with('[') || (line.contains('=') && !key.contains(char::is_whitespace))
+    })
 }
 
 /// A configuration without mistakes.
@@ -66,29 +90,44 @@ pub struct Loaded {
 ///
 /// Everything that is wrong with it, or why it cannot be read.
 pub fn load(path: &Path, dialect: Dialect) -> Result<Loaded, Mistakes> {
-    read(Document::open(path)?, dialect)
+    match dialect {
+        Dialect::Native => read_native(Document::open(path)?),
+        Dialect::Chrony => read_chrony(Document::open_lossy(path)?, OtherFiles::Read),
+    }
 }
 
 /// Reads `text`; `name` stands for the file's name in diagnostics. Takes any text at all without a
-/// panic.
+/// panic, and reads no file that the text names.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with it.
 pub fn parse(name: &str, text: &str, dialect: Dialect) -> Result<Loaded, Mistakes> {
-    read(Document::new(name, text), dialect)
+    let document = Document::new(name, text);
+    match dialect {
+        Dialect::Native => read_native(document),
+        Dialect::Chrony => read_chrony(document, OtherFiles::LeaveAlone),
+    }
 }
 
-fn read(document: Document, dialect: Dialect) -> Result<Loaded, Mistakes> {
-    let mut reading = match dialect {
-        Dialect::Native => native::read(&document),
-    };
+fn read_native(document: Document) -> Result<Loaded, Mistakes> {
+    let mut reading = native::read(&document);
     // What a value means together with others can only be judged when each is known.
     if reading.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
         reading.diagnostics.extend(check::check(&reading.config, &reading.places));
     }
-    diagnostic::in_reading_order(&mut reading.diagnostics);
-    let Reading { config, places, diagnostics } = reading;
+    judge(document, reading)
+}
+
+fn read_chrony(mut document: Document, others: OtherFiles) -> Result<Loaded, Mistakes> {
+    let reading = chrony::read(&mut document, others);
+    judge(document, reading)
+}
+
+/// Without an error it is a configuration.
+fn judge(document: Document, reading: Reading) -> Result<Loaded, Mistakes> {
+    let Reading { config, places, mut diagnostics } = reading;
+    diagnostic::in_reading_order(&mut diagnostics);
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(Mistakes { document, diagnostics });
     }

@@ -41,7 +41,7 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
     let place = match &span {
         Some(span) => {
             let (line, column) = document.line_and_column(span.start);
-            format!("{}:{line}:{column}", document.name())
+            format!("{}:{line}:{column}", document.name_at(span.start))
         }
         None => document.name().to_string(),
     };
@@ -49,25 +49,19 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
     let name = printable(&format!("{place}: {word}"));
     let title = level.with_name(name).primary_title(printable(&diagnostic.message));
 
-    let snippet = span.map(|span| {
-        let related: Vec<_> = diagnostic
+    let mut snippets = Vec::new();
+    if let Some(span) = span {
+        let (here, elsewhere): (Vec<_>, Vec<_>) = diagnostic
             .related
             .iter()
             .map(|(other, label)| (document.clamp(other), printable(label)))
-            .collect();
-        // Only the lines from the first to the last place: the library walks all it is given.
-        let places = || related.iter().map(|(other, _)| other).chain([&span]);
-        let first = places().map(|place| place.start).min().unwrap_or(span.start);
-        let last = places().map(|place| place.end).max().unwrap_or(span.end);
-        let lines = document.whole_lines(&(first..last));
-        let within = |place: &Range<usize>| place.start - lines.start..place.end - lines.start;
-        Snippet::source(without_c1_controls(document.slice(&lines)))
-            .line_start(document.line_and_column(lines.start).0)
-            .annotation(AnnotationKind::Primary.span(within(&span)))
-            .annotations(related.iter().map(|(other, label)| {
-                AnnotationKind::Context.span(within(other)).label(label.clone())
-            }))
-    });
+            .partition(|(other, _)| document.file_at(other.start) == document.file_at(span.start));
+        snippets.push(snippet(document, Some(&span), &here));
+        for (other, label) in elsewhere {
+            let file = printable(document.name_at(other.start));
+            snippets.push(snippet(document, None, &[(other, label)]).path(file));
+        }
+    }
     let expected = diagnostic
         .expected
         .as_ref()
@@ -75,10 +69,7 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
     let help = diagnostic.help.as_ref().map(|help| Level::HELP.message(printable(help)));
 
     let mut group = annotate_snippets::Group::with_title(title);
-    if let Some(snippet) = snippet {
-        group = group.element(snippet);
-    }
-    group = group.elements(expected).elements(help);
+    group = group.elements(snippets).elements(expected).elements(help);
 
     let renderer = match style {
         Style::Plain => Renderer::plain(),
@@ -87,6 +78,26 @@ pub(super) fn render(diagnostic: &Diagnostic, document: &Document, style: Style)
     let mut text = renderer.term_width(WIDTH).render(&[group]);
     text.push('\n');
     text
+}
+
+/// The lines of one file from the first to the last place, with their annotations: the library walks
+/// all that it is given.
+fn snippet<'s>(
+    document: &'s Document,
+    primary: Option<&Range<usize>>,
+    related: &[(Range<usize>, String)],
+) -> Snippet<'s, annotate_snippets::Annotation<'s>> {
+    let places = || related.iter().map(|(other, _)| other).chain(primary);
+    let first = places().map(|place| place.start).min().unwrap_or_default();
+    let last = places().map(|place| place.end).max().unwrap_or_default();
+    let lines = document.whole_lines(&(first..last));
+    let within = |place: &Range<usize>| place.start - lines.start..place.end - lines.start;
+    Snippet::source(without_c1_controls(document.slice(&lines)))
+        .line_start(document.line_and_column(lines.start).0)
+        .annotations(primary.map(|span| AnnotationKind::Primary.span(within(span))))
+        .annotations(related.iter().map(|(other, label)| {
+            AnnotationKind::Context.span(within(other)).label(label.clone())
+        }))
 }
 
 /// What controls a terminal, or turns the direction of writing, must not get there by way of a

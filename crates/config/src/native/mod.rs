@@ -14,6 +14,7 @@ mod write;
 
 pub(crate) use keys::{DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER};
 pub(crate) use quantity::{DURATION, FREQUENCY};
+pub(crate) use suggest::nearest;
 pub use write::to_native;
 
 use std::ops::Range;
@@ -29,6 +30,15 @@ use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 use crate::places::{Places, Scope};
 use schema::Section;
+
+/// Accepts a host name, or the literal address of one machine.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn check_host(text: &str) -> Result<(), String> {
+    host::check(text).map_err(|problem| problem.message)
+}
 
 /// A server or pool as a fresh table has it.
 pub(crate) fn source_defaults(kind: SourceKind) -> SourceSettings {

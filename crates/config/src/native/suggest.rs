@@ -35,7 +35,7 @@ pub(super) fn elsewhere(word: &str) -> Option<&'static str> {
 }
 
 /// The known word most like `word`, if one is like it at all.
-pub(super) fn nearest(
+pub(crate) fn nearest(
     word: &str,
     known: impl IntoIterator<Item = &'static str>,
 ) -> Option<&'static str> {

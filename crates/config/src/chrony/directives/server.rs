@@ -1,0 +1,272 @@
+//! Serving clients, authentication, and what all packets share.
+
+use std::net::SocketAddr;
+
+use timeball_core::server::{Broadcast, ClientLog, RateLimit, Smoothing};
+use timeball_core::settings::Local;
+
+use super::super::Outcome;
+use super::super::access::Access;
+use super::super::arguments::{Arguments, wrong};
+use super::super::draft::Draft;
+use super::Directive;
+use crate::config::{Card, ReceiveFilter};
+use crate::diagnostic::Diagnostic;
+
+pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
+    Directive::honoured(
+        "allow",
+        "Answers clients in this network, or all. Host names are refused.",
+        |draft, arguments| draft.served.read(arguments, Access::Allowed),
+    ),
+    Directive::honoured(
+        "deny",
+        "Does not answer clients in this network, or any. Host names are refused.",
+        |draft, arguments| draft.served.read(arguments, Access::Denied),
+    ),
+    Directive::honoured(
+        "bindaddress",
+        "Local address to serve on, one per family.",
+        |draft, arguments| {
+            draft.bind.set(arguments.address()?);
+            Ok(())
+        },
+    ),
+    Directive::honoured("binddevice", "Interface to serve on.", |draft, arguments| {
+        draft.config.serve.bind_device = Some(arguments.device()?);
+        Ok(())
+    }),
+    Directive::honoured("broadcast", "Sends the time unasked.", |draft, arguments| {
+        let interval = arguments.integer("the interval (s)", 1..=i64::from(i32::MAX))? as f64;
+        let address = arguments.address()?;
+        let port = if arguments.count() > 2 { arguments.port()? } else { 123 };
+        let destination = SocketAddr::new(address, port);
+        draft.config.engine.server.broadcasts.push(Broadcast { interval, destination });
+        Ok(())
+    }),
+    Directive::honoured(
+        "clientloglimit",
+        "Memory for what is known of clients (bytes).",
+        |draft, arguments| {
+            let bytes = arguments.integer("the limit (bytes)", 0..=i64::MAX)?;
+            let limit = usize::try_from(bytes).unwrap_or(usize::MAX).min(LARGEST_CLIENT_LOG);
+            let log = &mut draft.config.engine.server.client_log;
+            *log = log.map(|_| ClientLog { limit });
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "noclientlog",
+        "Nothing is kept of clients; interleaved mode is not served then.",
+        |draft, _| {
+            draft.config.engine.server.client_log = None;
+            Ok(())
+        },
+    ),
+    Directive::honoured("local", "This machine's clock as a reference.", |draft, arguments| {
+        let local = local(arguments)?;
+        draft.config.engine.local = Some(local);
+        Ok(())
+    }),
+    Directive::refused(
+        "ntpsigndsocket",
+        "Signing answers for Windows domains is not supported yet; their members would stay without \
+         time.",
+    ),
+    Directive::honoured("port", "UDP port of the server; 0 serves nobody.", |draft, arguments| {
+        let port = arguments.port()?;
+        draft.no_server = port == 0;
+        if port != 0 {
+            draft.config.serve.port = port;
+        }
+        Ok(())
+    }),
+    Directive::honoured(
+        "ratelimit",
+        "Limits how often a client is answered.",
+        |draft, arguments| {
+            let limit = rate_limit(arguments, RateLimit { interval: 8.0, burst: 8, leak: 4, kiss: 0 }, &["kod"])?;
+            draft.config.engine.server.rate_limit = Some(limit);
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "smoothtime",
+        "Serves time that changes more smoothly than the clock.",
+        |draft, arguments| {
+            let max_frequency = arguments.ppm("the frequency (ppm)", 0.0..=1e6)?;
+            let max_wander = arguments.ppm("the wander (ppm/s)", 0.0..=1e6)?;
+            let leap_only = match arguments.next() {
+                None => false,
+                Some(word) if word.is("leaponly") => true,
+                Some(word) => return Err(wrong(word, "the option", "leaponly")),
+            };
+            draft.config.engine.server.smoothing =
+                Some(Smoothing { max_frequency, max_wander, leap_only });
+            Ok(())
+        },
+    ),
+];
+
+/// Until there is authentication.
+const ONLY_WITH_NTS: &str = "Means something only with `nts`, which is not supported yet.";
+
+pub(super) const AUTHENTICATION: &[Directive<Draft>] = &[
+    Directive::unneeded(
+        "keyfile",
+        "Symmetric keys are not supported yet: the file is not read. A source with `key` is refused.",
+    ),
+    Directive::unneeded("ntsdumpdir", ONLY_WITH_NTS),
+    Directive::unneeded("ntscachedir", "The old name of `ntsdumpdir`."),
+    Directive::unneeded("ntsaeads", ONLY_WITH_NTS),
+    Directive::unneeded("ntsrefresh", ONLY_WITH_NTS),
+    Directive::unneeded("ntstrustedcerts", ONLY_WITH_NTS),
+    Directive::unneeded("nosystemcert", ONLY_WITH_NTS),
+    Directive::unneeded("nocerttimecheck", ONLY_WITH_NTS),
+    Directive::refused(
+        "ntsservercert",
+        "NTS is not supported yet; clients would stay without authenticated time.",
+    ),
+    Directive::refused(
+        "ntsserverkey",
+        "NTS is not supported yet; clients would stay without authenticated time.",
+    ),
+    Directive::unneeded("ntsport", "Means something only with `ntsservercert`."),
+    Directive::unneeded("ntsprocesses", "Means something only with `ntsservercert`."),
+    Directive::unneeded("maxntsconnections", "Means something only with `ntsservercert`."),
+    Directive::unneeded("ntsntpserver", "Means something only with `ntsservercert`."),
+    Directive::unneeded("ntsrotate", "Means something only with `ntsservercert`."),
+    Directive::unneeded("ntsratelimit", "Means something only with `ntsservercert`."),
+];
+
+pub(super) const NETWORK: &[Directive<Draft>] = &[
+    Directive::honoured(
+        "hwtimestamp",
+        "Timestamps by the network card. `minpoll`, `maxpoll`, `minsamples`, `maxsamples` and \
+         `nocrossts` have no effect: how often the card's clock is read follows from its drift.",
+        hwtimestamp,
+    ),
+    Directive::unneeded("hwtstimeout", "How long to wait for a card's timestamp is fixed."),
+    Directive::unneeded("maxtxbuffers", "A packet waits for its timestamp in any case."),
+    Directive::honoured(
+        "ptpport",
+        "NTP over PTP is not supported yet: any port but 0 is refused.",
+        |_, arguments| {
+            let line = arguments.line();
+            match arguments.port()? {
+                0 => Ok(()),
+                _ => Err(Box::new(
+                    Diagnostic::error("NTP over PTP is not supported")
+                        .at(line)
+                        .help("ask and serve over port 123: remove the line"),
+                )),
+            }
+        },
+    ),
+    Directive::unneeded("ptpdomain", "Means something only with `ptpport`."),
+];
+
+/// chronyd keeps no more of clients than 16777216 records, of some 100 bytes each.
+const LARGEST_CLIENT_LOG: usize = 1 << 31;
+
+/// The options of `local`.
+fn local(arguments: &mut Arguments<'_>) -> Outcome<Local> {
+    let any = f64::MIN..=f64::MAX;
+    let mut local = Local::default();
+    let mut wait_unsynchronised = None;
+    while let Some(word) = arguments.next() {
+        match word.text.to_ascii_lowercase().as_str() {
+            "stratum" => {
+                let stratum = arguments.integer("the stratum", 1..=15)?;
+                local.stratum = u8::try_from(stratum).unwrap_or_default();
+            }
+            "orphan" => local.orphan = true,
+            "distance" => local.distance = arguments.number("the distance (s)", any.clone())?,
+            "activate" => local.activate = arguments.number("the distance (s)", any.clone())?,
+            "waitsynced" => {
+                local.wait_synchronised = arguments.number("the time (s)", any.clone())?;
+            }
+            "waitunsynced" => {
+                wait_unsynchronised = Some(arguments.number("the time (s)", any.clone())?);
+            }
+            _ => {
+                let options = "stratum, orphan, distance, activate, waitsynced or waitunsynced";
+                return Err(wrong(word, "the option", options));
+            }
+        }
+    }
+    let unsaid = if local.orphan { 300.0 } else { 0.0 };
+    local.wait_unsynchronised =
+        wait_unsynchronised.filter(|time| *time >= 0.0).unwrap_or(unsaid);
+    Ok(local)
+}
+
+/// The options of `ratelimit` and its relatives, powers of two all but `burst`.
+pub(super) fn rate_limit(
+    arguments: &mut Arguments<'_>,
+    mut limit: RateLimit,
+    more: &[&str],
+) -> Outcome<RateLimit> {
+    while let Some(word) = arguments.next() {
+        let option = word.text.to_ascii_lowercase();
+        let known = matches!(option.as_str(), "interval" | "burst" | "leak");
+        if !known && !more.contains(&option.as_str()) {
+            let known: Vec<_> = ["interval", "burst", "leak"].iter().chain(more).copied().collect();
+            return Err(wrong(word, "the option", format!("one of {}", known.join(", "))));
+        }
+        let value = arguments.integer("the value", -32..=32)?;
+        match option.as_str() {
+            "interval" => limit.interval = f64::from(value.clamp(-19, 12) as i32).exp2(),
+            "burst" => limit.burst = value.clamp(1, 255) as u32,
+            "leak" => limit.leak = 1 << value.clamp(1, 4),
+            // One in 2⁰ would be all: 0 is none.
+            _ => limit.kiss = if value <= 0 { 0 } else { 1 << value.min(4) },
+        }
+    }
+    Ok(limit)
+}
+
+/// `INTERFACE [OPTIONS]`.
+fn hwtimestamp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
+    let any = f64::MIN..=f64::MAX;
+    let mut card = Card {
+        interface: arguments.device()?,
+        transmit_compensation: 0.0,
+        receive_compensation: 0.0,
+        precision: 100e-9,
+        receive_filter: ReceiveFilter::Best,
+    };
+    while let Some(word) = arguments.next() {
+        match word.text.to_ascii_lowercase().as_str() {
+            "minpoll" | "maxpoll" => {
+                arguments.integer("the poll interval", -32..=32)?;
+            }
+            "minsamples" | "maxsamples" => {
+                arguments.count_of("the number of samples", 0)?;
+            }
+            "nocrossts" => {}
+            "precision" => card.precision = arguments.number("the precision (s)", 0.0..=1.0)?,
+            "txcomp" => card.transmit_compensation = arguments.number("the time (s)", any.clone())?,
+            "rxcomp" => card.receive_compensation = arguments.number("the time (s)", any.clone())?,
+            "rxfilter" => {
+                card.receive_filter = arguments.one_of(
+                    "the filter",
+                    &[
+                        ("all", ReceiveFilter::All),
+                        ("ntp", ReceiveFilter::Ntp),
+                        ("ptp", ReceiveFilter::Ptp),
+                        ("none", ReceiveFilter::None),
+                    ],
+                )?;
+            }
+            _ => {
+                let options = "minpoll, maxpoll, minsamples, maxsamples, nocrossts, precision, \
+                               txcomp, rxcomp or rxfilter";
+                return Err(wrong(word, "the option", options));
+            }
+        }
+    }
+    draft.stamp_by_hardware();
+    draft.config.network.cards.push(card);
+    Ok(())
+}

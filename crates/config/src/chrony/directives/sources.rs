@@ -1,0 +1,197 @@
+//! Sources of time and what holds for all of them.
+
+use timeball_core::association;
+use timeball_core::settings::{SourceKind, SourceSettings};
+
+use super::super::Outcome;
+use super::super::arguments::Arguments;
+use super::super::draft::{Draft, DraftSource};
+use super::super::host;
+use super::{Directive, Fate, OPTIONS};
+use crate::config::{ClientPort, InitialCorrection};
+use crate::diagnostic::Diagnostic;
+
+pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
+    Directive::honoured("server", "One server to take time from.", |draft, arguments| {
+        add(draft, SourceKind::Server, arguments)
+    }),
+    Directive::honoured(
+        "pool",
+        "As many servers out of a name as `maxsources` says.",
+        |draft, arguments| add(draft, SourceKind::Pool { count: DEFAULT_POOL_SOURCES }, arguments),
+    ),
+    Directive::honoured(
+        "peer",
+        "A symmetric association. `iburst`, `burst`, `presend` and `copy` have no effect on it, as in \
+         chronyd.",
+        |draft, arguments| add(draft, SourceKind::Peer, arguments),
+    ),
+    Directive::refused(
+        "refclock",
+        "Reference clocks are not supported yet: without them the file would mean something else.",
+    ),
+    Directive::honoured(
+        "initstepslew",
+        "Measures these servers first and corrects the clock by them.",
+        initstepslew,
+    ),
+    Directive::honoured("manual", "`chronyc settime` may set the time.", |draft, _| {
+        draft.config.clock.manual = true;
+        Ok(())
+    }),
+    Directive::honoured(
+        "acquisitionport",
+        "Local port of requests; 0 is one port, chosen by the system, for all of them.",
+        |draft, arguments| {
+            draft.config.network.client_port = match arguments.port()? {
+                0 => ClientPort::Shared,
+                port => ClientPort::Fixed(port),
+            };
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "bindacqaddress",
+        "Local address of requests, one per family. A name with addresses of both families is asked \
+         from the IPv4 address, if there is one.",
+        |draft, arguments| {
+            draft.defaults.bind.set(arguments.address()?);
+            Ok(())
+        },
+    ),
+    Directive::honoured("bindacqdevice", "Interface of requests.", |draft, arguments| {
+        draft.defaults.bind_device = Some(arguments.device()?);
+        Ok(())
+    }),
+    Directive::honoured(
+        "dscp",
+        "Differentiated services code point of sent packets.",
+        |draft, arguments| {
+            let code = arguments.integer("the code point", 0..=63)?;
+            draft.config.network.dscp = u8::try_from(code).unwrap_or_default();
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "dumpdir",
+        "Directory in which measurements are kept over a restart.",
+        |draft, arguments| {
+            draft.config.files.dump_directory = Some(arguments.path("the directory")?);
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "maxsamples",
+        "Most measurements to keep of a source; 0 is 64.",
+        |draft, arguments| {
+            draft.defaults.max_samples = arguments.count_of("the number of samples", 0)?;
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "minsamples",
+        "Least measurements to keep of a source.",
+        |draft, arguments| {
+            draft.defaults.min_samples = arguments.count_of("the number of samples", 0)?;
+            Ok(())
+        },
+    ),
+    Directive::warned(
+        "refresh",
+        "Names are resolved again when a server fails or on `chronyc refresh`, not by a clock.",
+    ),
+];
+
+/// Sources of a pool that does not say how many.
+const DEFAULT_POOL_SOURCES: usize = 4;
+
+fn add(draft: &mut Draft, kind: SourceKind, arguments: &mut Arguments<'_>) -> Outcome<()> {
+    let source = read_source(kind, arguments, &mut draft.diagnostics)?;
+    draft.sources.push(source);
+    Ok(())
+}
+
+/// `NAME [OPTIONS]`.
+pub(in crate::chrony) fn read_source(
+    kind: SourceKind,
+    arguments: &mut Arguments<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Outcome<DraftSource> {
+    let name = arguments.word("the name or address of a server")?;
+    let mut source = DraftSource {
+        settings: SourceSettings { kind, ..defaults(host::read(name)?) },
+        min_samples: None,
+        max_samples: None,
+        line: arguments.line(),
+        name: name.span.clone(),
+    };
+    while let Some(word) = arguments.next() {
+        let Some(option) = OPTIONS.iter().find(|option| word.is(option.name)) else {
+            return Err(unknown_option(word, arguments.directive()));
+        };
+        match option.fate {
+            Fate::Honoured | Fate::Unneeded => {}
+            Fate::Warned => diagnostics.push(
+                Diagnostic::warning(format!("`{}` is not used", option.name))
+                    .at(word.span.clone())
+                    .help(option.words),
+            ),
+            Fate::Refused => {
+                return Err(Box::new(
+                    Diagnostic::error(format!("`{}` is not supported", option.name))
+                        .at(word.span.clone())
+                        .help(option.words),
+                ));
+            }
+        }
+        (option.read)(&mut source, arguments)?;
+    }
+    settle(&mut source);
+    Ok(source)
+}
+
+fn defaults(name: String) -> SourceSettings {
+    SourceSettings {
+        association: association::Settings {
+            iburst: false,
+            max_delay_dev_ratio: Some(10.0),
+            ..association::Settings::default()
+        },
+        ..SourceSettings::server(name)
+    }
+}
+
+/// What options mean together.
+fn settle(source: &mut DraftSource) {
+    let settings = &mut source.settings.association;
+    settings.maxpoll = settings.maxpoll.max(settings.minpoll);
+    if source.settings.kind == SourceKind::Peer {
+        settings.iburst = false;
+        settings.burst = false;
+        settings.presend = None;
+        settings.copy = false;
+    }
+}
+
+fn unknown_option(word: &super::super::line::Word<'_>, directive: &str) -> Box<Diagnostic> {
+    let known = OPTIONS.iter().map(|option| option.name);
+    let near = crate::native::nearest(word.text, known);
+    Box::new(
+        Diagnostic::error(format!("`{directive}` has no option `{}`", word.text))
+            .at(word.span.clone())
+            .help_if(near.map(|near| format!("did you mean `{near}`?"))),
+    )
+}
+
+/// `THRESHOLD [SERVERS]`.
+fn initstepslew(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
+    let threshold = arguments.number("the threshold (s)", 0.0..=f64::MAX)?;
+    let mut servers = Vec::new();
+    while let Some(word) = arguments.next() {
+        servers.push(host::read(word)?);
+    }
+    // Without servers there is nothing to correct the clock by.
+    draft.config.clock.initial =
+        (!servers.is_empty()).then_some(InitialCorrection { threshold, servers });
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! What the lines read so far have said, until all of them are read.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use timeball_core::settings::SourceSettings;
+
+use super::access::AccessTable;
+use crate::config::{Chronyc, Clock, Config, DriftFile, Files, Record, Timestamping};
+use crate::diagnostic::Diagnostic;
+use crate::places::{Places, Scope};
+
+/// The configuration as it grows.
+pub(super) struct Draft {
+    pub(super) config: Config,
+    pub(super) sources: Vec<DraftSource>,
+    /// For sources that do not say it themselves, whichever line comes first.
+    pub(super) defaults: SourceDefaults,
+    pub(super) served: AccessTable,
+    pub(super) asking: AccessTable,
+    pub(super) bind: PerFamily,
+    pub(super) bind_commands: PerFamily,
+    /// `port 0`: no server, whatever else is said of it.
+    pub(super) no_server: bool,
+    pub(super) records: BTreeSet<Record>,
+    pub(super) places: Places,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// A source, without what it has from [`SourceDefaults`].
+pub(super) struct DraftSource {
+    pub(super) settings: SourceSettings,
+    pub(super) min_samples: Option<i64>,
+    pub(super) max_samples: Option<i64>,
+    pub(super) line: Range<usize>,
+    pub(super) name: Range<usize>,
+}
+
+/// What holds for every source.
+#[derive(Clone, Debug)]
+pub(super) struct SourceDefaults {
+    pub(super) min_samples: i64,
+    /// 0 sets no limit of its own.
+    pub(super) max_samples: i64,
+    pub(super) bind: PerFamily,
+    pub(super) bind_device: Option<String>,
+}
+
+/// chronyd keeps so many measurements of a source and no more.
+const MOST_SAMPLES: i64 = 64;
+
+impl Default for SourceDefaults {
+    fn default() -> Self {
+        Self { min_samples: 6, max_samples: 0, bind: PerFamily::default(), bind_device: None }
+    }
+}
+
+/// At most one address of each family.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PerFamily {
+    pub(super) ipv4: Option<Ipv4Addr>,
+    pub(super) ipv6: Option<Ipv6Addr>,
+}
+
+impl PerFamily {
+    pub(super) fn set(&mut self, address: IpAddr) {
+        match address {
+            IpAddr::V4(address) => self.ipv4 = Some(address),
+            IpAddr::V6(address) => self.ipv6 = Some(address),
+        }
+    }
+
+    fn or(self, ipv4: Ipv4Addr, ipv6: Ipv6Addr) -> Vec<IpAddr> {
+        vec![self.ipv4.unwrap_or(ipv4).into(), self.ipv6.unwrap_or(ipv6).into()]
+    }
+}
+
+/// chronyd's configuration before the first line.
+fn defaults() -> Config {
+    let mut config = Config {
+        clock: Clock {
+            leap_seconds_list: None,
+            sync_battery_clock: false,
+            ..Clock::default()
+        },
+        files: Files {
+            pid_file: Some("/run/chrony/chronyd.pid".into()),
+            drift_file: DriftFile::None,
+            ..Files::default()
+        },
+        chronyc: Chronyc {
+            socket: Some("/run/chrony/chronyd.sock".into()),
+            port: Some(323),
+            ..Chronyc::default()
+        },
+        ..Config::default()
+    };
+    let discipline = &mut config.engine.discipline;
+    discipline.step_limit = Some(0);
+    // A twelfth, as adjtime of old.
+    discipline.max_slew = 1.0 / 12.0;
+    discipline.max_frequency = 0.1;
+    discipline.panic_threshold = f64::INFINITY;
+    discipline.correction_time_ratio = Some(3.0);
+    config
+}
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        Self {
+            config: defaults(),
+            sources: Vec::new(),
+            defaults: SourceDefaults::default(),
+            served: AccessTable::default(),
+            asking: AccessTable::default(),
+            bind: PerFamily::default(),
+            bind_commands: PerFamily::default(),
+            no_server: false,
+            records: BTreeSet::new(),
+            places: Places::default(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// All lines are read.
+    pub(super) fn finish(mut self) -> (Config, Places, Vec<Diagnostic>) {
+        self.settle_sources();
+        self.settle_server();
+        self.settle_commands();
+        self.settle_logs();
+        (self.config, self.places, self.diagnostics)
+    }
+
+    fn settle_sources(&mut self) {
+        for (index, mut source) in std::mem::take(&mut self.sources).into_iter().enumerate() {
+            self.defaults.apply(&mut source);
+            let scope = Scope::Source(index);
+            self.places.note_table(scope, source.line.clone());
+            self.places.note_entry(scope, "address", source.line, source.name);
+            self.config.engine.sources.push(source.settings);
+        }
+        // A source that may not keep three measurements is used with those that it has.
+        let selection = &mut self.config.engine.selection;
+        for source in &self.config.engine.sources {
+            selection.minimum_samples = selection.minimum_samples.min(source.estimator.max_samples);
+        }
+    }
+
+    fn settle_server(&mut self) {
+        let server = &mut self.config.engine.server;
+        if self.no_server {
+            server.broadcasts.clear();
+        } else {
+            (server.allow, server.deny) = std::mem::take(&mut self.served).into_lists();
+        }
+        if self.bind.ipv4.is_some() || self.bind.ipv6.is_some() {
+            self.config.serve.bind_addresses =
+                self.bind.or(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
+        }
+    }
+
+    fn settle_commands(&mut self) {
+        let chronyc = &mut self.config.chronyc;
+        (chronyc.allow, chronyc.deny) = std::mem::take(&mut self.asking).into_lists();
+        chronyc.bind_addresses = self.bind_commands.or(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    }
+
+    fn settle_logs(&mut self) {
+        // The raw measurements are all of them, the accepted ones marked.
+        if self.records.contains(&Record::RawMeasurements) {
+            self.records.remove(&Record::Measurements);
+        }
+        self.config.log.records = self.records.iter().copied().collect();
+    }
+
+    /// Asks for hardware timestamps.
+    pub(super) fn stamp_by_hardware(&mut self) {
+        self.config.network.timestamping = Timestamping::Hardware;
+    }
+
+    /// Directories of `*.sources` files.
+    pub(super) fn add_source_directories(&mut self, directories: Vec<PathBuf>) {
+        self.config.files.source_directories.extend(directories);
+    }
+}
+
+impl SourceDefaults {
+    fn apply(&self, source: &mut DraftSource) {
+        let most = match source.max_samples.unwrap_or(self.max_samples) {
+            0 => MOST_SAMPLES,
+            limit => limit.clamp(1, MOST_SAMPLES),
+        };
+        let least = source.min_samples.unwrap_or(self.min_samples).clamp(1, most);
+        let settings = &mut source.settings;
+        settings.estimator.max_samples = usize::try_from(most).unwrap_or(usize::MAX);
+        settings.estimator.min_samples = usize::try_from(least).unwrap_or(usize::MAX);
+        settings.bind_address = self.bind_address(settings);
+        settings.bind_device = self.bind_device.clone();
+    }
+
+    /// The local address of the family that the source is of.
+    fn bind_address(&self, source: &SourceSettings) -> Option<IpAddr> {
+        use timeball_core::settings::Family;
+        let family = match source.name.parse() {
+            Ok(IpAddr::V4(_)) => Some(Family::Ipv4),
+            Ok(IpAddr::V6(_)) => Some(Family::Ipv6),
+            Err(_) => source.family,
+        };
+        let (ipv4, ipv6) = (self.bind.ipv4.map(IpAddr::V4), self.bind.ipv6.map(IpAddr::V6));
+        match family {
+            Some(Family::Ipv4) => ipv4,
+            Some(Family::Ipv6) => ipv6,
+            None => ipv4.or(ipv6),
+        }
+    }
+}
