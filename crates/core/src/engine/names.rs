@@ -16,6 +16,10 @@ use crate::selection::SourceId;
 /// First requests are spread over this (s), so that many sources do not disturb each other.
 const SPREAD: f64 = 0.2;
 
+/// No request leaves sooner than this (s) after its association was made: the program has other
+/// things to do when it starts, and what is measured meanwhile measures those.
+const SETTLING: f64 = 0.2;
+
 impl Engine {
     pub(super) fn resolve_names(&mut self, now: Now) {
         for source in &mut self.sources {
@@ -70,7 +74,7 @@ impl Engine {
         let settings = &self.sources[index].settings;
         let estimator = Estimator::new(settings.estimator, self.discipline.frequency());
         let spread = f64::from(self.rng.next_u32()) / f64::from(u32::MAX) * SPREAD;
-        let first_request = now.monotonic + Span::from_seconds(spread);
+        let first_request = now.monotonic + Span::from_seconds(SETTLING + spread);
         let association = Association::new(settings.association, address, estimator, first_request);
         Member::new(id, settings, association)
     }
