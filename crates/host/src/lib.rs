@@ -16,6 +16,7 @@
 //! | [`random`] | entropy from the operating system |
 //! | [`service`] | readiness, status and watchdog for the service manager |
 //! | [`unix_socket`] | the listening socket of the control plane |
+//! | [`unix_datagram`] | a socket for single messages between processes of this machine |
 //! | [`system_log`] | the system's log |
 //! | [`pid_file`] | one daemon per pid file |
 //! | [`atomic_file`] | small state files that are either old or new, never half |
@@ -48,6 +49,7 @@ pub mod service;
 pub mod signals;
 pub mod socket;
 pub mod system_log;
+pub mod unix_datagram;
 pub mod unix_socket;
 pub mod wake;
 

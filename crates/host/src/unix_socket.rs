@@ -99,7 +99,7 @@ impl UnixListener {
         // The directory is safe, so nothing happens between these steps but by our own doing.
         let socket =
             open_socket(libc::AF_UNIX, libc::SOCK_STREAM).map_err(failed("make a socket"))?;
-        remove_stale(path)?;
+        remove_stale(path, libc::SOCK_STREAM)?;
         // SAFETY: the pointer and length describe `address`, which is only read.
         check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
             .map_err(failed("bind"))?;
@@ -163,12 +163,14 @@ impl Drop for UnixListener {
     }
 }
 
-fn nobody_waits(error: &io::Error) -> bool {
+pub(crate) fn nobody_waits(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
 }
 
-fn raw_address(path: &Path) -> Result<(libc::sockaddr_un, libc::socklen_t), UnixSocketError> {
+pub(crate) fn raw_address(
+    path: &Path,
+) -> Result<(libc::sockaddr_un, libc::socklen_t), UnixSocketError> {
     let bytes = path.as_os_str().as_bytes();
     let refuse = |reason| UnixSocketError::Path { path: path.into(), reason };
     // SAFETY: `sockaddr_un` is made of integers; all-zero bytes are a value.
@@ -191,11 +193,16 @@ fn raw_address(path: &Path) -> Result<(libc::sockaddr_un, libc::socklen_t), Unix
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-fn check_directory(path: &Path) -> Result<(), UnixSocketError> {
-    let directory = match path.parent() {
+/// The directory that the file at `path` is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+fn check_directory(path: &Path) -> Result<(), UnixSocketError> {
+    let directory = directory_of(path);
     let metadata = fs::metadata(directory).map_err(|source| UnixSocketError::Io {
         path: directory.into(),
         doing: "look at the socket's directory",
@@ -218,8 +225,8 @@ fn check_directory(path: &Path) -> Result<(), UnixSocketError> {
     Ok(())
 }
 
-/// Removes a socket that nobody answers at.
-fn remove_stale(path: &Path) -> Result<(), UnixSocketError> {
+/// Removes a socket of this kind that nobody answers at.
+pub(crate) fn remove_stale(path: &Path, kind: c_int) -> Result<(), UnixSocketError> {
     let failed = |doing| move |source| UnixSocketError::Io { path: path.into(), doing, source };
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -229,16 +236,16 @@ fn remove_stale(path: &Path) -> Result<(), UnixSocketError> {
     if !metadata.file_type().is_socket() {
         return Err(UnixSocketError::NotASocket { path: path.into() });
     }
-    if somebody_answers(path)? {
+    if somebody_answers(path, kind)? {
         return Err(UnixSocketError::InUse { path: path.into() });
     }
     fs::remove_file(path).map_err(failed("remove the socket left behind"))
 }
 
-fn somebody_answers(path: &Path) -> Result<bool, UnixSocketError> {
+fn somebody_answers(path: &Path, kind: c_int) -> Result<bool, UnixSocketError> {
     let failed = |doing| move |source| UnixSocketError::Io { path: path.into(), doing, source };
     let (address, length) = raw_address(path)?;
-    let probe = open_socket(libc::AF_UNIX, libc::SOCK_STREAM).map_err(failed("make a socket"))?;
+    let probe = open_socket(libc::AF_UNIX, kind).map_err(failed("make a socket"))?;
     // SAFETY: the pointer and length describe `address`, which is only read.
     let answer =
         check(unsafe { libc::connect(probe.as_raw_fd(), (&raw const address).cast(), length) });
