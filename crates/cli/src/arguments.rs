@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+use crate::chronyd::ChronydArguments;
 use crate::commands::{config, demo, query, run, sim, sources, status, step, wait};
 
 /// Keeps the clock right, serves the time to others, and says why it believes what it believes.
@@ -24,6 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the daemon in the foreground
     Run(run::RunArguments),
+    /// Run the daemon by chronyd's command line and configuration
+    Chronyd(ChronydArguments),
     /// Ask servers for the time once, without a daemon and without setting anything
     Query(query::QueryArguments),
     /// Show whether the clock is synchronised, and why

@@ -5,17 +5,30 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod chronyd;
 mod commands;
 mod display;
 mod outcome;
+mod personality;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use arguments::Arguments;
+use personality::Personality;
 
 fn main() -> ExitCode {
+    let called = std::env::args_os().next().unwrap_or_default();
+    match Personality::of(&called) {
+        Personality::Timeball => timeball(),
+        Personality::Chronyd => chronyd::main(),
+        // Its place is prepared.
+        Personality::Chronyc => timeball(),
+    }
+}
+
+fn timeball() -> ExitCode {
     match commands::run(Arguments::parse().command) {
         Ok(outcome) => outcome.exit_code(),
         Err(failure) => {
