@@ -78,7 +78,7 @@ fn a_client_daemon_tells_what_it_makes_of_its_server() {
         "server",
         &format!(
             "[[server]]\naddress = '127.0.0.1'\nport = 9\nnoselect = true\n[serve]\nport = {port}\n\
-             bind-addresses = ['127.0.0.1']\nallow = ['127.0.0.0/8']\nlocal-stratum = 5\n"
+             bind-addresses = ['127.0.0.1']\nallow = ['127.0.0.0/8']\n[serve.local]\nstratum = 5\n"
         ),
     );
     let client = Daemon::start(

@@ -8,8 +8,10 @@ use std::ops::Range;
 pub enum Scope {
     /// A table there is one of, by its name: `clock`, `serve.rate-limit`.
     Section(&'static str),
-    /// A server or pool, by its index in [`timeball_core::Settings::sources`].
+    /// A server, pool or peer, by its index in [`timeball_core::Settings::sources`].
     Source(usize),
+    /// One of the tables of this name, by its index: the second `[[network.card]]`.
+    Item(&'static str, usize),
 }
 
 /// Byte ranges of tables, keys and values.

@@ -1,15 +1,10 @@
 //! The reference page, made from the descriptions of the keys.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 
-use timeball_core::server::RateLimit;
-use timeball_core::settings::SourceKind;
-
-use crate::config::Config;
-use crate::native::schema::{Key, Kind, Section};
-use crate::native::{
-    DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER, source_defaults,
-};
+use crate::native::schema::{Key, Kind, Section, Table, Visitor};
+use crate::native::{DURATION, FREQUENCY, PEER, POOL, Quantity, SERVER, every_table};
 
 const OPENING: &str = "\
 <!-- Generated: `timeball config reference > docs/guide/configuration-reference.md` -->
@@ -22,24 +17,29 @@ Every key of `timeball.toml`. The file is [TOML](https://toml.io): a table per t
 - A **duration** is a number with a unit in quotes, `\"10 ms\"`, or a number of seconds. Units: `ns`, `us`,
   `ms`, `s`, `min`, `h`, `d`.
 - A **frequency** is a number with a unit in quotes: `ppb`, `ppm` (1 ppm is 1 µs per second) or `%`.
+- A **path** is absolute; one that begins with `./` starts where the daemon was started.
 - A key without a default has no value unless it is set.
 ";
 
 /// The page in Markdown.
 pub fn markdown() -> String {
-    let config = Config::default();
-    let pool = source_defaults(SourceKind::Pool { count: DEFAULT_POOL_COUNT });
     let mut page = OPENING.to_string();
-    section(&mut page, &SERVER, &source_defaults(SourceKind::Server), SERVER.keys());
-    let own = POOL.keys().filter(|key| SERVER.key(key.name).is_none());
-    section(&mut page, &POOL, &pool, own);
-    for single in SECTIONS {
-        section(&mut page, single, &config, single.keys());
-        if single.tables.contains(&RATE_LIMIT_TABLE) {
-            section(&mut page, &RATE_LIMIT, &RateLimit::default(), RATE_LIMIT.keys());
-        }
+    section(&mut page, &SERVER.section, &SERVER.fresh(), SERVER.section.keys());
+    for source in [&POOL, &PEER] {
+        let own = source.section.keys().filter(|key| SERVER.section.key(key.name).is_none());
+        section(&mut page, &source.section, &source.fresh(), own);
     }
-    page
+    let mut page = Page(page);
+    every_table(&mut page);
+    page.0
+}
+
+struct Page(String);
+
+impl Visitor for Page {
+    fn visit<S: 'static>(&mut self, table: &'static Table<S>) {
+        section(&mut self.0, &table.section, &(table.fresh)(), table.section.keys());
+    }
 }
 
 fn section<S>(
@@ -49,12 +49,11 @@ fn section<S>(
     keys: impl Iterator<Item = &'static Key<S>>,
 ) {
     // Writing to a string cannot fail.
-    let _ = write!(
-        page,
-        "\n## `{}`\n\n{}\n\n| key | value | default | |\n|---|---|---|---|\n",
-        section.header, section.doc
-    );
-    for key in keys {
+    let _ = write!(page, "\n## `{}`\n\n{}\n", section.header, section.doc);
+    for (index, key) in keys.enumerate() {
+        if index == 0 {
+            page.push_str("\n| key | value | default | |\n|---|---|---|---|\n");
+        }
         let default = match (&key.kind, key.kind.write(defaults)) {
             (Kind::OptionalPath { .. }, Some(value)) if value == "false" => "none".into(),
             (_, Some(value)) => format!("`{value}`"),
@@ -67,36 +66,46 @@ fn section<S>(
 
 /// What the value is, in a few words.
 fn value<S>(kind: &Kind<S>) -> String {
+    let of = |unit: &str| if unit.is_empty() { String::new() } else { format!(" ({unit})") };
     match kind {
         Kind::Switch(_) => "`true` or `false`".into(),
         Kind::Integer { range, unit, .. } => {
-            let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
-            format!("{} to {}{unit}", range.start(), range.end())
+            format!("{} to {}{}", range.start(), range.end(), of(unit))
         }
         Kind::IntegerOr { range, word, .. } => {
             format!("{} to {}, or `\"{word}\"`", range.start(), range.end())
         }
-        Kind::Number { range, .. } => format!("number, {} to {}", range.start(), range.end()),
-        Kind::Duration { range, .. } => format!(
-            "duration, {} to {}",
-            crate::native::DURATION.write(*range.start()),
-            crate::native::DURATION.write(*range.end())
-        ),
-        Kind::Frequency { range, .. } => format!(
-            "frequency, {} to {}",
-            crate::native::FREQUENCY.write(*range.start()),
-            crate::native::FREQUENCY.write(*range.end())
-        ),
-        Kind::Word { words, .. } => {
-            let quoted: Vec<String> = words().iter().map(|word| format!("`\"{word}\"`")).collect();
-            quoted.join(", ")
+        Kind::Number { range, unit, .. } => {
+            format!("number, {} to {}{}", range.start(), range.end(), of(unit))
         }
+        Kind::Duration { range, .. } => within(&DURATION, range),
+        Kind::DurationOr { range, word, .. } => {
+            format!("{}, or `\"{word}\"`", within(&DURATION, range))
+        }
+        Kind::Frequency { range, .. } => within(&FREQUENCY, range),
+        Kind::Word { words, .. } => in_quotes(&words()),
+        Kind::Words { words, .. } => format!("list of {}", in_quotes(&words())),
+        Kind::Text { what, .. } => (*what).into(),
         Kind::Host(_) => "host name or address".into(),
+        Kind::Hosts(_) => "list of host names and addresses".into(),
         Kind::Device(_) => "interface".into(),
         Kind::Address(_) => "address".into(),
         Kind::Addresses(_) => "list of addresses".into(),
+        Kind::Destination(_) => "address, also of a group".into(),
         Kind::Networks(_) => "list of networks".into(),
-        Kind::Path { .. } => "absolute path".into(),
-        Kind::OptionalPath { .. } => "absolute path, or `false` for none".into(),
+        Kind::Path { .. } => "path".into(),
+        Kind::OptionalPath { .. } => "path, or `false` for none".into(),
+        Kind::Paths { .. } => "list of paths".into(),
     }
+}
+
+fn within(quantity: &Quantity, range: &RangeInclusive<f64>) -> String {
+    let (least, most) = (quantity.write(*range.start()), quantity.write(*range.end()));
+    let name = quantity.name.trim_start_matches("a ");
+    format!("{name}, {least} to {most}")
+}
+
+fn in_quotes(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+    quoted.join(", ")
 }

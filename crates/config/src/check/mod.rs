@@ -1,6 +1,13 @@
 //! Do the values make sense together? Whatever dialect they came from.
+//!
+//! A combination that cannot be carried out, or of which nobody can say what was meant, is an error.
+//! One that can, though it is useless or partly without effect, is a warning: other daemons accept it,
+//! and their files must go on to work.
 
+mod chronyc;
 mod clock;
+mod files;
+mod networks;
 mod serve;
 mod sources;
 
@@ -14,5 +21,7 @@ pub(crate) fn check(config: &Config, places: &Places) -> Vec<Diagnostic> {
     sources::check(config, places, &mut findings);
     clock::check(config, places, &mut findings);
     serve::check(config, places, &mut findings);
+    chronyc::check(config, places, &mut findings);
+    files::check(config, places, &mut findings);
     findings
 }

@@ -18,6 +18,7 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Diagnos
         polls(source, scope, places, findings);
         samples(config, source, scope, places, findings);
         options(source, scope, places, findings);
+        requests(source, scope, places, findings);
         addresses(source, scope, places, findings);
     }
     let repeated = duplicates(config, places);
@@ -67,7 +68,7 @@ fn samples(
     let (least, most) = (source.estimator.min_samples, source.estimator.max_samples);
     let mut below = |name: &str, value: usize, why: &str| {
         findings.push(
-            Diagnostic::error(format!(
+            Diagnostic::warning(format!(
                 "`max-samples` ({most}) is less than `{name}` ({value}): {why}"
             ))
             .at(places.nearest(scope, &["max-samples", name]))
@@ -75,14 +76,10 @@ fn samples(
             .help(format!("raise `max-samples` or lower `{name}`")),
         );
     };
-    if most < least {
-        below("min-samples", least, "no window is both");
-    } else if most < source.association.poll_target {
-        below("poll-target", source.association.poll_target, "that many are never kept");
-    } else if most < config.engine.selection.minimum_samples {
+    if most < config.engine.selection.minimum_samples {
         let minimum = config.engine.selection.minimum_samples;
         findings.push(
-            Diagnostic::error(format!(
+            Diagnostic::warning(format!(
                 "with at most {most} measurements this source never has the {minimum} that \
                  `minimum-samples` asks for"
             ))
@@ -90,6 +87,10 @@ fn samples(
             .related(places.value(SELECTION, "minimum-samples"), "asked for here")
             .help("raise `max-samples` or lower `minimum-samples`"),
         );
+    } else if most < least {
+        below("min-samples", least, "the smaller one holds");
+    } else if most < source.association.poll_target {
+        below("poll-target", source.association.poll_target, "that many are never kept");
     }
 }
 
@@ -103,12 +104,39 @@ fn options(source: &SourceSettings, scope: Scope, places: &Places, findings: &mu
     {
         if set {
             findings.push(
-                Diagnostic::error(format!("`{name}` and `noselect` contradict each other"))
+                Diagnostic::warning(format!("`{name}` has no effect beside `noselect`"))
                     .at(places.key(scope, name).or_else(|| places.table(scope)))
                     .related(places.key(scope, "noselect"), "never to be selected")
                     .help("keep one of the two"),
             );
         }
+    }
+}
+
+/// Keys about requests that are never sent, and tests that another one replaces.
+fn requests(source: &SourceSettings, scope: Scope, places: &Places, findings: &mut Vec<Diagnostic>) {
+    let association = &source.association;
+    let mut useless = |name: &str, why: &str| {
+        findings.push(
+            Diagnostic::warning(format!("`{name}` has no effect: {why}"))
+                .at(places.key(scope, name).or_else(|| places.table(scope)))
+                .help("remove it"),
+        );
+    };
+    if source.kind == SourceKind::Peer {
+        let set = [
+            ("burst", association.burst),
+            ("presend", association.presend.is_some()),
+            ("copy", association.copy),
+        ];
+        for (name, _) in set.into_iter().filter(|(_, set)| *set) {
+            useless(name, "it is for servers, not for peers");
+        }
+    } else if association.presend.is_some_and(|presend| presend > association.maxpoll) {
+        useless("presend", "`maxpoll` is smaller");
+    }
+    if association.max_delay_quantile.is_some() && association.max_delay_dev_ratio.is_some() {
+        useless("max-delay-dev-ratio", "`max-delay-quantile` takes its place");
     }
 }
 
@@ -137,8 +165,8 @@ fn addresses(
     for (name, family) in said {
         if family != first {
             findings.push(
-                Diagnostic::error(format!(
-                    "`{name}` says {} but `{first_name}` says {}",
+                Diagnostic::warning(format!(
+                    "this source can never be asked: `{name}` says {} but `{first_name}` says {}",
                     word(family),
                     word(first)
                 ))
@@ -171,7 +199,7 @@ fn duplicates(config: &Config, places: &Places) -> Vec<Diagnostic> {
                 _ => "a server that is asked twice does not count twice",
             };
             findings.push(
-                Diagnostic::error(format!("`{}` is already a source", source.name))
+                Diagnostic::warning(format!("`{}` is already a source", source.name))
                     .at(places.nearest(Scope::Source(index), &["address"]))
                     .related(places.value(Scope::Source(first), "address"), "first here")
                     .help(help),
@@ -184,15 +212,18 @@ fn duplicates(config: &Config, places: &Places) -> Vec<Diagnostic> {
 fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
     let sources = &config.engine.sources;
     if sources.is_empty() {
-        if config.engine.local.is_none() {
+        // Files that are read later may name some.
+        let expected = config.engine.local.is_some() || !config.files.source_directories.is_empty();
+        if !expected {
             findings.push(
-                Diagnostic::error("there is no source of time")
-                    .expected("at least one [[server]] or [[pool]], or `local-stratum` in [serve]")
+                Diagnostic::warning("there is no source of time")
+                    .expected("at least one [[server]], [[pool]] or [[peer]], or [serve.local]")
                     .help("add a source:\n[[server]]\naddress = \"ntp.example.net\""),
             );
         }
         return;
     }
+    strata(config, places, findings);
     let selectable = config.selectable_sources();
     let minimum = config.engine.selection.minimum_sources;
     if selectable == 0 {
@@ -202,9 +233,9 @@ fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
         );
     } else if minimum > selectable {
         findings.push(
-            Diagnostic::error(format!(
+            Diagnostic::warning(format!(
                 "`minimum-sources` is {minimum}, but there are only {selectable} sources to select \
-                 from"
+                 from: the clock will never be set"
             ))
             .at(places.nearest(SELECTION, &["minimum-sources"]))
             .help("add sources or lower `minimum-sources`"),
@@ -214,6 +245,20 @@ fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
             Diagnostic::warning("two sources cannot outvote each other if they disagree")
                 .at(places.table(Scope::Source(1)))
                 .help("add a third, four to survive the loss of one; or `trust` one of the two"),
+        );
+    }
+}
+
+fn strata(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
+    let selection = &config.engine.selection;
+    if selection.minimum_stratum > selection.maximum_stratum {
+        findings.push(
+            Diagnostic::warning(format!(
+                "no source can be used: `minimum-stratum` ({}) is larger than `maximum-stratum` ({})",
+                selection.minimum_stratum, selection.maximum_stratum
+            ))
+            .at(places.nearest(SELECTION, &["minimum-stratum", "maximum-stratum"]))
+            .help("exchange the two"),
         );
     }
 }

@@ -2,6 +2,7 @@
 
 mod host;
 mod keys;
+mod path;
 mod quantity;
 pub(crate) mod schema;
 #[cfg(test)]
@@ -12,15 +13,14 @@ mod table;
 mod value;
 mod write;
 
-pub(crate) use keys::{DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER};
-pub(crate) use quantity::{DURATION, FREQUENCY};
+pub(crate) use keys::{PEER, POOL, SERVER, every_table};
+pub(crate) use quantity::{DURATION, FREQUENCY, Quantity};
 pub(crate) use suggest::nearest;
 pub use write::to_native;
 
 use std::ops::Range;
 
-use timeball_core::server::RateLimit;
-use timeball_core::settings::{SourceKind, SourceSettings};
+use timeball_core::settings::SourceSettings;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -29,7 +29,8 @@ use crate::config::Config;
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 use crate::places::{Places, Scope};
-use schema::Section;
+use keys::{Outline, SOURCES, SourceTable};
+use schema::{Rows, Section, Table, Visitor};
 
 /// Accepts a host name, or the literal address of one machine.
 ///
@@ -40,126 +41,68 @@ pub(crate) fn check_host(text: &str) -> Result<(), String> {
     host::check(text).map_err(|problem| problem.message)
 }
 
-/// A server or pool as a fresh table has it.
-pub(crate) fn source_defaults(kind: SourceKind) -> SourceSettings {
-    SourceSettings { kind, ..SourceSettings::server("") }
-}
-
 /// Reads a text, as far as it can be understood.
 pub(crate) fn read(document: &Document) -> Reading {
     let (root, errors) = DeTable::parse_recoverable(document.text());
-    let mut reader = Reader { document, places: Places::default(), diagnostics: Vec::new() };
+    let mut reader = Reader {
+        document,
+        outlines: keys::outlines(),
+        places: Places::default(),
+        diagnostics: Vec::new(),
+    };
     reader.diagnostics.extend(syntax::diagnostics(document, &errors));
     let mut config = Config::default();
     // What the parser makes of broken lines is a guess; complaints about it would only confuse.
     if errors.iter().all(syntax::leaves_the_rest_readable) {
-        reader.root(root.get_ref(), &mut config);
+        let root = root.get_ref();
+        reader.unknown_names(root);
+        reader.sources(root, &mut config.engine.sources);
+        every_table(&mut TableReader { reader: &mut reader, root, config: &mut config });
     }
     Reading { config, places: reader.places, diagnostics: reader.diagnostics }
 }
 
-/// Walks the tables by the schema.
+/// Reads tables by the schema.
 struct Reader<'d> {
     document: &'d Document,
+    outlines: Vec<Outline>,
     places: Places,
     diagnostics: Vec<Diagnostic>,
 }
 
-/// A `[[server]]` or `[[pool]]` as found.
+/// A table of sources as found.
 struct FoundSource<'t, 'd> {
-    section: &'static Section<SourceSettings>,
-    kind: SourceKind,
+    of: &'static SourceTable,
     header: Range<usize>,
     table: &'t DeTable<'d>,
 }
 
 impl Reader<'_> {
-    fn root(&mut self, root: &DeTable<'_>, config: &mut Config) {
-        let mut sources = Vec::new();
-        for (key, value) in root {
-            match key.get_ref().as_ref() {
-                "server" => {
-                    self.sources(&SERVER, SourceKind::Server, value, &mut sources);
-                }
-                "pool" => {
-                    let kind = SourceKind::Pool { count: DEFAULT_POOL_COUNT };
-                    self.sources(&POOL, kind, value, &mut sources);
-                }
-                name => match SECTIONS.iter().find(|section| section.name == name) {
-                    Some(section) => self.section(section, value, config),
-                    None => self.diagnostics.push(table::unknown_at_top(name, key.span(), value)),
-                },
+    /// Complains of what stands at the top of the file and is no table of ours.
+    fn unknown_names(&mut self, root: &DeTable<'_>) {
+        for (name, value) in root {
+            if !self.outlines.iter().any(|outline| outline.name == name.get_ref().as_ref()) {
+                let unknown =
+                    table::unknown_at_top(&self.outlines, name.get_ref(), name.span(), value);
+                self.diagnostics.push(unknown);
             }
-        }
-        // The parser sorts by name; what counts is the order in which the operator wrote them.
-        sources.sort_by_key(|source| source.header.start);
-        for (index, source) in sources.into_iter().enumerate() {
-            let scope = Scope::Source(index);
-            let mut settings = source_defaults(source.kind);
-            self.table(source.section, scope, source.header.clone(), source.table, &mut settings);
-            self.require_address(scope, source.section.header, source.table);
-            config.engine.sources.push(settings);
         }
     }
 
-    fn sources<'t, 'd>(
-        &mut self,
-        section: &'static Section<SourceSettings>,
-        kind: SourceKind,
-        value: &'t Spanned<DeValue<'d>>,
-        found: &mut Vec<FoundSource<'t, 'd>>,
-    ) {
-        match value.get_ref() {
-            DeValue::Array(tables) => {
-                for item in tables {
-                    match item.get_ref() {
-                        DeValue::Table(table) => {
-                            found.push(FoundSource { section, kind, header: item.span(), table });
-                        }
-                        other => {
-                            self.diagnostics.push(table::not_a_source(section, item.span(), other));
-                        }
-                    }
-                }
+    fn sources(&mut self, root: &DeTable<'_>, sources: &mut Vec<SourceSettings>) {
+        let mut found = Vec::new();
+        for of in SOURCES {
+            if let Some(value) = root.get(of.section.name) {
+                let tables = self.expect_tables(&of.section, value).into_iter();
+                found.extend(tables.map(|(header, table)| FoundSource { of, header, table }));
             }
-            DeValue::Table(table) => {
-                self.diagnostics.push(
-                    Diagnostic::error(format!("there may be many of {}", section.header))
-                        .at(value.span())
-                        .help(format!("double the brackets: {}", section.header)),
-                );
-                // Read on for its other mistakes.
-                found.push(FoundSource { section, kind, header: value.span(), table });
-            }
-            other => self.diagnostics.push(table::not_a_source(section, value.span(), other)),
         }
-    }
-
-    fn require_address(&mut self, scope: Scope, header: &str, table: &DeTable<'_>) {
-        if !table.contains_key("address") {
-            self.diagnostics.push(
-                Diagnostic::error(format!("this {header} has no `address`"))
-                    .at(self.places.table(scope))
-                    .help("add a line such as\naddress = \"ntp.example.net\""),
-            );
-        }
-    }
-
-    fn section(
-        &mut self,
-        section: &'static Section<Config>,
-        value: &Spanned<DeValue<'_>>,
-        config: &mut Config,
-    ) {
-        let Some(table) = self.expect_table(section.header, value) else { return };
-        self.table(section, Scope::Section(section.name), value.span(), table, config);
-        if section.name == keys::SERVE.name
-            && let Some(limit) = table.get(RATE_LIMIT_TABLE)
-            && let Some(table) = self.expect_table(RATE_LIMIT.header, limit)
-        {
-            let scope = Scope::Section(RATE_LIMIT.name);
-            let rate_limit = config.engine.server.rate_limit.get_or_insert_with(RateLimit::default);
-            self.table(&RATE_LIMIT, scope, limit.span(), table, rate_limit);
+        // What counts is the order in which the operator wrote them, whatever they are.
+        found.sort_by_key(|source| source.header.start);
+        for (index, FoundSource { of, header, table }) in found.into_iter().enumerate() {
+            let mut settings = of.fresh();
+            self.table(&of.section, Scope::Source(index), header, table, &mut settings);
+            sources.push(settings);
         }
     }
 
@@ -177,7 +120,40 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads one table's keys into `settings`.
+    /// The tables of which there may be many, each with the place of its header.
+    fn expect_tables<'t, 'd, S>(
+        &mut self,
+        section: &'static Section<S>,
+        value: &'t Spanned<DeValue<'d>>,
+    ) -> Vec<(Range<usize>, &'t DeTable<'d>)> {
+        let mut found = Vec::new();
+        match value.get_ref() {
+            DeValue::Array(tables) => {
+                for item in tables {
+                    match item.get_ref() {
+                        DeValue::Table(table) => found.push((item.span(), table)),
+                        other => {
+                            self.diagnostics.push(table::not_an_item(section, item.span(), other));
+                        }
+                    }
+                }
+            }
+            DeValue::Table(table) => {
+                self.diagnostics.push(
+                    Diagnostic::error(format!("there may be many of {}", section.header))
+                        .at(value.span())
+                        .help(format!("double the brackets: {}", section.header)),
+                );
+                // Read on for its other mistakes.
+                found.push((value.span(), table));
+            }
+            other => self.diagnostics.push(table::not_an_item(section, value.span(), other)),
+        }
+        found
+    }
+
+    /// Reads one table's keys into `settings`, in the order of the schema: a key may add to one before
+    /// it.
     fn table<S>(
         &mut self,
         section: &'static Section<S>,
@@ -187,16 +163,80 @@ impl Reader<'_> {
         settings: &mut S,
     ) {
         self.places.note_table(scope, header);
-        for (name, value) in table {
-            if section.tables.contains(&name.get_ref().as_ref()) {
-                continue;
+        for name in table.keys() {
+            let is_table = self.outlines.iter().any(|outline| {
+                outline.within() == Some((section.name, name.get_ref().as_ref()))
+            });
+            if !is_table && section.key(name.get_ref()).is_none() {
+                let unknown =
+                    table::unknown_key(&self.outlines, section, name.get_ref(), name.span());
+                self.diagnostics.push(unknown);
             }
-            let Some(key) = section.key(name.get_ref()) else {
-                self.diagnostics.push(table::unknown_key(section, name.get_ref(), name.span()));
-                continue;
-            };
-            self.places.note_entry(scope, key.name, name.span(), value.span());
-            self.diagnostics.extend(value::read(self.document, key, value, settings));
+        }
+        for key in section.keys() {
+            if let Some((name, value)) = table.get_key_value(key.name) {
+                self.places.note_entry(scope, key.name, name.span(), value.span());
+                self.diagnostics.extend(value::read(self.document, key, value, settings));
+            }
+        }
+        for (name, example) in section.required {
+            if !table.contains_key(*name) {
+                let example = toml::Value::from(*example);
+                self.diagnostics.push(
+                    Diagnostic::error(format!("this {} has no `{name}`", section.header))
+                        .at(self.places.table(scope))
+                        .help(format!("add a line such as\n{name} = {example}")),
+                );
+            }
+        }
+    }
+}
+
+/// Reads every table that is no source.
+struct TableReader<'r, 'd, 't, 'x> {
+    reader: &'r mut Reader<'d>,
+    root: &'t DeTable<'x>,
+    config: &'r mut Config,
+}
+
+impl<'t, 'x> TableReader<'_, '_, 't, 'x> {
+    /// What is written at a dotted name.
+    fn at(&self, name: &str) -> Option<&'t Spanned<DeValue<'x>>> {
+        match name.split_once('.') {
+            None => self.root.get(name),
+            // The outer table's reader complains if it is none.
+            Some((outer, inner)) => self.root.get(outer)?.get_ref().as_table()?.get(inner),
+        }
+    }
+}
+
+impl Visitor for TableReader<'_, '_, '_, '_> {
+    fn visit<S: 'static>(&mut self, table: &'static Table<S>) {
+        let section = &table.section;
+        let Some(value) = self.at(section.name) else { return };
+        let scope = Scope::Section(section.name);
+        match &table.rows {
+            Rows::One { get_mut, .. } => {
+                if let Some(found) = self.reader.expect_table(section.header, value) {
+                    self.reader.table(section, scope, value.span(), found, get_mut(self.config));
+                }
+            }
+            Rows::Optional(field) => {
+                if let Some(found) = self.reader.expect_table(section.header, value) {
+                    let mut settings = (table.fresh)();
+                    self.reader.table(section, scope, value.span(), found, &mut settings);
+                    (field.set)(self.config, settings);
+                }
+            }
+            Rows::Many { get_mut, .. } => {
+                let found = self.reader.expect_tables(section, value);
+                for (index, (header, found)) in found.into_iter().enumerate() {
+                    let mut settings = (table.fresh)();
+                    let scope = Scope::Item(section.name, index);
+                    self.reader.table(section, scope, header, found, &mut settings);
+                    get_mut(self.config).push(settings);
+                }
+            }
         }
     }
 }

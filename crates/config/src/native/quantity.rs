@@ -1,6 +1,6 @@
 //! Durations and frequencies: a number and a unit, read and written without losing a bit.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::suggest;
 
@@ -152,6 +152,18 @@ impl Quantity {
             Worth::Times(factor) => format!("{} {}", value / factor, unit.word),
             Worth::PowerOfTen(exponent) => format!("{} {}", shifted(value, -exponent), unit.word),
         }
+    }
+
+    /// What may stand there, for people: "a duration from …".
+    pub(crate) fn expected(&self, range: &RangeInclusive<f64>) -> String {
+        format!(
+            "{} from {} to {}, such as \"{}\" (units: {})",
+            self.name,
+            self.write(*range.start()),
+            self.write(*range.end()),
+            self.example,
+            self.words().collect::<Vec<_>>().join(", "),
+        )
     }
 
     /// The units' words, for people.

@@ -1,5 +1,5 @@
-//! How keys are described. One description per key makes the reader, the suggestions, the writer and
-//! the reference page.
+//! How tables and keys are described. One description per key makes the reader, the suggestions, the
+//! writer and the reference page.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -7,9 +7,34 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::path;
 use super::quantity::{DURATION, FREQUENCY};
+use crate::config::Config;
 
-/// A table: what it is about and which keys it has. `S` is what they are written into.
+/// A table of the file, and what of a configuration it is.
+pub(crate) struct Table<S: 'static> {
+    pub(crate) section: Section<S>,
+    pub(crate) rows: Rows<S>,
+    /// What it is with nothing written in it.
+    pub(crate) fresh: fn() -> S,
+}
+
+/// How many there are of a table, and where.
+pub(crate) enum Rows<S: 'static> {
+    /// One, be it written or not.
+    One { get: fn(&Config) -> &S, get_mut: fn(&mut Config) -> &mut S },
+    /// One if it is written, even with nothing in it.
+    Optional(Field<Config, S>),
+    /// As many as are written: `[[card]]`.
+    Many { get: fn(&Config) -> &Vec<S>, get_mut: fn(&mut Config) -> &mut Vec<S> },
+}
+
+/// Something to be done with every table, whatever it is kept in.
+pub(crate) trait Visitor {
+    fn visit<S: 'static>(&mut self, table: &'static Table<S>);
+}
+
+/// What a table is about and which keys it has. `S` is what they are written into.
 pub(crate) struct Section<S: 'static> {
     /// Dotted name: `serve.rate-limit`.
     pub(crate) name: &'static str,
@@ -19,8 +44,8 @@ pub(crate) struct Section<S: 'static> {
     pub(crate) doc: &'static str,
     /// Its keys, in groups that tables share.
     pub(crate) keys: &'static [&'static [Key<S>]],
-    /// Names of the tables within it.
-    pub(crate) tables: &'static [&'static str],
+    /// Keys that must be set, each with a value as an example.
+    pub(crate) required: &'static [(&'static str, &'static str)],
 }
 
 /// One key.
@@ -39,28 +64,40 @@ pub(crate) enum Kind<S: 'static> {
     Integer { range: RangeInclusive<i64>, unit: &'static str, field: Field<S, i64> },
     /// A whole number, or a word instead of one.
     IntegerOr { range: RangeInclusive<i64>, word: &'static str, field: Field<S, Option<i64>> },
-    /// A number.
-    Number { range: RangeInclusive<f64>, field: Field<S, f64> },
+    /// A number; `unit` says of what, and may be empty.
+    Number { range: RangeInclusive<f64>, unit: &'static str, field: Field<S, f64> },
     /// Seconds, written as `"10 ms"` or as a number.
     Duration { range: RangeInclusive<f64>, field: Field<S, f64> },
+    /// Seconds, or a word instead of them.
+    DurationOr { range: RangeInclusive<f64>, word: &'static str, field: Field<S, Option<f64>> },
     /// Seconds per second, written as `"500 ppm"`.
     Frequency { range: RangeInclusive<f64>, field: Field<S, f64> },
     /// One of some words.
     Word { words: fn() -> Vec<&'static str>, field: Field<S, &'static str> },
+    /// Any of some words.
+    Words { words: fn() -> Vec<&'static str>, field: Field<S, Vec<&'static str>> },
+    /// A text that means something to others; `what` says what.
+    Text { what: &'static str, field: Field<S, String> },
     /// A host name or address.
     Host(Field<S, String>),
+    /// Host names or addresses.
+    Hosts(Field<S, Vec<String>>),
     /// A network interface.
     Device(Field<S, String>),
     /// An address of this machine.
     Address(Field<S, IpAddr>),
     /// Addresses of this machine.
     Addresses(Field<S, Vec<IpAddr>>),
+    /// An address to send to that may be a group's.
+    Destination(Field<S, IpAddr>),
     /// Networks, `address/prefix`.
     Networks(Field<S, Vec<IpNet>>),
-    /// An absolute path of at most so many bytes.
+    /// A path of at most so many bytes.
     Path { longest: usize, field: Field<S, PathBuf> },
-    /// An absolute path of at most so many bytes; `false` or `""` for none.
+    /// A path of at most so many bytes; `false` or `""` for none.
     OptionalPath { longest: usize, field: Field<S, Option<PathBuf>> },
+    /// Paths of at most so many bytes each.
+    Paths { longest: usize, field: Field<S, Vec<PathBuf>> },
 }
 
 /// A way to a value: `get` is `None` while nothing has been set and there is no default.
@@ -69,10 +106,13 @@ pub(crate) struct Field<S: 'static, T> {
     pub(crate) set: fn(&mut S, T),
 }
 
-/// A field that always has a value.
+/// A field that always has a value, or, marked with `?`, one that has none until it is set.
 macro_rules! field {
     ($($path:ident).+) => {
         Field { get: |s| Some(s.$($path).+.clone()), set: |s, value| s.$($path).+ = value }
+    };
+    ($($path:ident).+ ?) => {
+        Field { get: |s| s.$($path).+.clone(), set: |s, value| s.$($path).+ = Some(value) }
     };
     // A number kept in a smaller type: the key's range must fit in it.
     ($($path:ident).+ as $type:ty) => {
@@ -81,8 +121,32 @@ macro_rules! field {
             set: |s, value| s.$($path).+ = value as $type,
         }
     };
+    ($($path:ident).+ ? as $type:ty) => {
+        Field {
+            get: |s| s.$($path).+.map(|value| value as i64),
+            set: |s, value| s.$($path).+ = Some(value as $type),
+        }
+    };
 }
 pub(crate) use field;
+
+/// A field that is one of the values in a list of `(word, value)`.
+macro_rules! word {
+    ($words:expr, $($path:ident).+) => {
+        Kind::Word {
+            words: || words_of($words),
+            field: Field {
+                get: |s| word_of($words, &s.$($path).+),
+                set: |s, word| {
+                    if let Some(value) = find($words, word) {
+                        s.$($path).+ = value;
+                    }
+                },
+            },
+        }
+    };
+}
+pub(crate) use word;
 
 impl<S> Section<S> {
     /// Every key, in order.
@@ -102,44 +166,40 @@ impl<S> Kind<S> {
         match self {
             Self::Switch(_) => "true or false".into(),
             Self::Integer { range, unit, .. } => {
-                let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
-                format!("an integer from {} to {}{unit}", range.start(), range.end())
+                format!("an integer from {} to {}{}", range.start(), range.end(), of(unit))
             }
             Self::IntegerOr { range, word, .. } => {
                 format!("an integer from {} to {}, or \"{word}\"", range.start(), range.end())
             }
-            Self::Number { range, .. } => {
-                format!("a number from {} to {}", range.start(), range.end())
+            Self::Number { range, unit, .. } => {
+                format!("a number from {} to {}{}", range.start(), range.end(), of(unit))
             }
-            Self::Duration { range, .. } => format!(
-                "a duration from {} to {}, such as \"{}\" (units: {})",
-                DURATION.write(*range.start()),
-                DURATION.write(*range.end()),
-                DURATION.example,
-                DURATION.words().collect::<Vec<_>>().join(", "),
-            ),
-            Self::Frequency { range, .. } => format!(
-                "a frequency from {} to {}, such as \"{}\" (units: {})",
-                FREQUENCY.write(*range.start()),
-                FREQUENCY.write(*range.end()),
-                FREQUENCY.example,
-                FREQUENCY.words().collect::<Vec<_>>().join(", "),
-            ),
-            Self::Word { words, .. } => {
-                let quoted: Vec<String> = words().iter().map(|word| format!("\"{word}\"")).collect();
-                format!("one of {}", quoted.join(", "))
+            Self::Duration { range, .. } => DURATION.expected(range),
+            Self::DurationOr { range, word, .. } => {
+                format!("{}, or \"{word}\"", DURATION.expected(range))
             }
-            Self::Host(_) => "a host name or an address, such as \"ntp.example.net\", \"192.0.2.1\" or \"2001:db8::1\"".into(),
+            Self::Frequency { range, .. } => FREQUENCY.expected(range),
+            Self::Word { words, .. } => format!("one of {}", in_quotes(&words())),
+            Self::Words { words, .. } => format!("a list of any of {}", in_quotes(&words())),
+            Self::Text { what, .. } => (*what).into(),
+            Self::Host(_) => HOST.into(),
+            Self::Hosts(_) => {
+                "a list of host names and addresses, such as [\"ntp.example.net\", \"192.0.2.1\"]".into()
+            }
             Self::Device(_) => "the name of a network interface, such as \"eth0\"".into(),
             Self::Address(_) => "an address of this machine, such as \"192.0.2.1\" or \"2001:db8::1\"".into(),
             Self::Addresses(_) => {
                 "a list of addresses, such as [\"192.0.2.1\", \"2001:db8::1\"]".into()
             }
+            Self::Destination(_) => {
+                "an address, also of a group, such as \"192.0.2.255\" or \"ff05::101\"".into()
+            }
             Self::Networks(_) => {
                 "a list of networks, such as [\"192.0.2.0/24\", \"2001:db8::/32\"]".into()
             }
-            Self::Path { .. } => "an absolute path".into(),
-            Self::OptionalPath { .. } => "an absolute path, or false for none".into(),
+            Self::Path { .. } => PATH.into(),
+            Self::OptionalPath { .. } => format!("{PATH}, or false for none"),
+            Self::Paths { .. } => "a list of absolute paths".into(),
         }
     }
 
@@ -156,33 +216,61 @@ impl<S> Kind<S> {
             Self::Duration { field, .. } => {
                 (field.get)(settings).map(|value| quoted(&DURATION.write(value)))
             }
+            Self::DurationOr { field, word, .. } => (field.get)(settings).map(|value| match value {
+                Some(value) => quoted(&DURATION.write(value)),
+                None => quoted(word),
+            }),
             Self::Frequency { field, .. } => {
                 (field.get)(settings).map(|value| quoted(&FREQUENCY.write(value)))
             }
             Self::Word { field, .. } => (field.get)(settings).map(quoted),
-            Self::Host(field) | Self::Device(field) => {
+            Self::Words { field, .. } => (field.get)(settings).map(list),
+            Self::Text { field, .. } | Self::Host(field) | Self::Device(field) => {
                 (field.get)(settings).map(|value| quoted(&value))
             }
-            Self::Address(field) => (field.get)(settings).map(|value| quoted(&value.to_string())),
-            Self::Addresses(field) => (field.get)(settings).map(|values| list(&values)),
-            Self::Networks(field) => (field.get)(settings).map(|values| list(&values)),
+            Self::Hosts(field) => (field.get)(settings).map(list),
+            Self::Address(field) | Self::Destination(field) => {
+                (field.get)(settings).map(|value| quoted(&value.to_string()))
+            }
+            Self::Addresses(field) => (field.get)(settings).map(list),
+            Self::Networks(field) => (field.get)(settings).map(list),
             Self::Path { field, .. } => {
-                (field.get)(settings).map(|value| quoted(&value.display().to_string()))
+                (field.get)(settings).map(|value| quoted(&path::written(&value)))
             }
             Self::OptionalPath { field, .. } => (field.get)(settings).map(|value| match value {
-                Some(path) => quoted(&path.display().to_string()),
+                Some(value) => quoted(&path::written(&value)),
                 None => "false".into(),
             }),
+            Self::Paths { field, .. } => {
+                (field.get)(settings).map(|values| list(values.iter().map(|value| path::written(value))))
+            }
         }
     }
+}
+
+/// What a [`Kind::Host`] may be.
+pub(super) const HOST: &str =
+    "a host name or an address, such as \"ntp.example.net\", \"192.0.2.1\" or \"2001:db8::1\"";
+
+/// What a [`Kind::Path`] may be.
+pub(super) const PATH: &str = "an absolute path";
+
+fn of(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" ({unit})") }
+}
+
+pub(super) fn in_quotes(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    quoted.join(", ")
 }
 
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-fn list<T: ToString>(values: &[T]) -> String {
-    let quoted: Vec<String> = values.iter().map(|value| quoted(&value.to_string())).collect();
+fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
+    let quoted: Vec<String> =
+        values.into_iter().map(|value| quoted(&value.to_string())).collect();
     format!("[{}]", quoted.join(", "))
 }
 

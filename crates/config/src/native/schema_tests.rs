@@ -1,17 +1,18 @@
 //! What must hold of every key, whoever adds it.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use proptest::prelude::*;
-use timeball_core::server::RateLimit;
-use timeball_core::settings::{SourceKind, SourceSettings};
+use timeball_core::discipline::MaxChange;
+use timeball_core::server::Smoothing;
+use timeball_core::settings::{Local, SourceKind, SourceSettings};
 
-use super::schema::{Field, Kind, Section};
-use super::{
-    DEFAULT_POOL_COUNT, POOL, RATE_LIMIT, SECTIONS, SERVER, read, source_defaults, to_native,
-};
-use crate::config::Config;
+use super::keys::{SOURCES, SourceTable};
+use super::schema::{Field, Kind, Rows, Section, Table, Visitor};
+use super::{PEER, POOL, SERVER, every_table, read, to_native};
+use crate::config::{ClientPort, Config, DriftFile};
 use crate::document::Document;
 
 /// The numbers that a random configuration is made of.
@@ -28,6 +29,10 @@ impl Dice {
 
     /// Any magnitude within the range is as likely as any other.
     fn within(&mut self, least: f64, most: f64) -> f64 {
+        if least < 0.0 {
+            let magnitude = self.within(0.0, most);
+            return if self.below(2) == 0 { magnitude } else { -magnitude };
+        }
         let (low, high) = (least.max(1e-12).ln(), most.ln());
         let fraction = self.roll() as f64 / u64::MAX as f64;
         (low + (high - low) * fraction).exp().clamp(least, most)
@@ -79,17 +84,33 @@ impl Dice {
                 let number = self.integer(*range.start(), *range.end());
                 put(field, settings, (self.below(2) == 0).then_some(number));
             }
-            Kind::Number { range, field }
+            Kind::Number { range, field, .. }
             | Kind::Duration { range, field }
             | Kind::Frequency { range, field } => {
                 put(field, settings, self.within(*range.start(), *range.end()));
             }
+            Kind::DurationOr { range, field, .. } => {
+                let value = self.within(*range.start(), *range.end());
+                put(field, settings, (self.below(2) == 0).then_some(value));
+            }
             Kind::Word { words, field } => {
                 put(field, settings, words()[self.below(words().len())]);
             }
-            Kind::Host(field) => put(field, settings, format!("ntp{}.example.net", self.roll())),
+            Kind::Words { words, field } => {
+                let words = words();
+                let chosen = (0..self.below(5)).map(|_| words[self.below(words.len())]).collect();
+                put(field, settings, chosen);
+            }
+            Kind::Text { field, .. } => put(field, settings, format!("right/UTC \"{}\"", self.roll())),
+            Kind::Host(field) => put(field, settings, self.host()),
+            Kind::Hosts(field) => {
+                let hosts = (0..self.below(4)).map(|_| self.host()).collect();
+                put(field, settings, hosts);
+            }
             Kind::Device(field) => put(field, settings, format!("eth{}", self.below(1000))),
-            Kind::Address(field) => put(field, settings, self.address()),
+            Kind::Address(field) | Kind::Destination(field) => {
+                put(field, settings, self.address());
+            }
             Kind::Addresses(field) => {
                 let addresses = (0..self.below(4)).map(|_| self.address()).collect();
                 put(field, settings, addresses);
@@ -98,41 +119,78 @@ impl Dice {
                 let networks = (0..self.below(4)).map(|_| self.network()).collect();
                 put(field, settings, networks);
             }
-            Kind::Path { field, .. } => put(field, settings, format!("/{}", self.text()).into()),
+            Kind::Path { field, .. } => put(field, settings, self.path()),
             Kind::OptionalPath { field, .. } => {
-                let path = format!("/{}", self.text());
-                put(field, settings, (self.below(2) == 0).then(|| path.into()));
+                let path = self.path();
+                put(field, settings, (self.below(2) == 0).then_some(path));
+            }
+            Kind::Paths { field, .. } => {
+                let paths = (0..self.below(4)).map(|_| self.path()).collect();
+                put(field, settings, paths);
             }
         }
     }
 
+    fn host(&mut self) -> String {
+        format!("ntp{}.example.net", self.roll())
+    }
+
+    fn path(&mut self) -> PathBuf {
+        let text = self.text();
+        if self.below(4) == 0 { text.into() } else { format!("/{text}").into() }
+    }
+
+    /// A table of which about half of the keys are set, and all that must be.
+    fn rows<S>(&mut self, section: &'static Section<S>, fresh: fn() -> S) -> S {
+        let mut settings = fresh();
+        for (name, _) in section.required {
+            self.set(&section.key(name).unwrap().kind, &mut settings);
+        }
+        self.fill(section, &mut settings);
+        settings
+    }
+
     fn config(&mut self) -> Config {
         let mut config = Config::default();
-        for section in SECTIONS {
-            self.fill(section, &mut config);
-        }
-        if self.below(2) == 0 {
-            let mut limit = RateLimit::default();
-            self.fill(&RATE_LIMIT, &mut limit);
-            config.engine.server.rate_limit = Some(limit);
-        }
-        for _ in 0..self.below(4) {
-            let (section, kind) = match self.below(2) {
-                0 => (&SERVER, SourceKind::Server),
-                _ => (&POOL, SourceKind::Pool { count: DEFAULT_POOL_COUNT }),
-            };
-            let name = format!("ntp{}.example.net", self.roll());
-            let mut source = SourceSettings { name, ..source_defaults(kind) };
-            self.fill(section, &mut source);
+        for _ in 0..self.below(5) {
+            let table = SOURCES[self.below(SOURCES.len())];
+            let mut source = SourceSettings { name: self.host(), ..table.fresh() };
+            self.fill(&table.section, &mut source);
             config.engine.sources.push(source);
         }
+        every_table(&mut Filling { dice: self, config: &mut config });
         config
+    }
+}
+
+struct Filling<'a> {
+    dice: &'a mut Dice,
+    config: &'a mut Config,
+}
+
+impl Visitor for Filling<'_> {
+    fn visit<S: 'static>(&mut self, table: &'static Table<S>) {
+        match &table.rows {
+            Rows::One { get_mut, .. } => self.dice.fill(&table.section, get_mut(self.config)),
+            Rows::Optional(field) => {
+                if self.dice.below(2) == 0 {
+                    let settings = self.dice.rows(&table.section, table.fresh);
+                    (field.set)(self.config, settings);
+                }
+            }
+            Rows::Many { get_mut, .. } => {
+                for _ in 0..self.dice.below(4) {
+                    let settings = self.dice.rows(&table.section, table.fresh);
+                    get_mut(self.config).push(settings);
+                }
+            }
+        }
     }
 }
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back_the_same(entropy in prop::collection::vec(any::<u64>(), 500)) {
+    fn what_is_written_reads_back_the_same(entropy in prop::collection::vec(any::<u64>(), 1000)) {
         let config = Dice(entropy.into_iter()).config();
         let text = to_native(&config);
         let reading = read(&Document::new("written", &text));
@@ -141,90 +199,182 @@ proptest! {
     }
 }
 
-/// Calls the function for every table with its defaults.
-macro_rules! for_every_table {
-    ($check:ident) => {
-        for section in SECTIONS {
-            $check(section, &Config::default());
-        }
-        $check(&RATE_LIMIT, &RateLimit::default());
-        $check(&SERVER, &source_defaults(SourceKind::Server));
-        $check(&POOL, &source_defaults(SourceKind::Pool { count: DEFAULT_POOL_COUNT }));
-    };
+#[test]
+fn what_no_table_can_hold_by_accident_is_written_too() {
+    let mut config = Config::default();
+    config.engine.discipline.panic_threshold = f64::INFINITY;
+    config.engine.discipline.max_change =
+        Some(MaxChange { threshold: 1.024e-3, start: 0, ignore: Some(2) });
+    config.engine.discipline.max_update_skew = 0.1 + 0.2;
+    config.engine.server.client_log = None;
+    config.engine.server.smoothing =
+        Some(Smoothing { max_frequency: 1e-6 * 400.0, max_wander: 1e-6 * 0.001, leap_only: true });
+    config.engine.local = Some(Local::default());
+    config.network.client_port = ClientPort::Shared;
+    config.files.drift_file = DriftFile::At { path: "drift".into(), interval: 1.024e-3 };
+    config.chronyc.open_commands.clear();
+    config.engine.sources.push(SourceSettings { name: "peer.example".into(), ..PEER.fresh() });
+    let text = to_native(&config);
+    assert_eq!(
+        text,
+        "[[peer]]\n\
+         address = \"peer.example\"\n\
+         \n\
+         [clock]\n\
+         panic-threshold = \"never\"\n\
+         max-update-skew = \"300000.00000000004 ppm\"\n\
+         \n\
+         [clock.max-change]\n\
+         threshold = \"1.024 ms\"\n\
+         start = 0\n\
+         ignore = 2\n\
+         \n\
+         [serve]\n\
+         client-log = \"none\"\n\
+         \n\
+         [serve.local]\n\
+         \n\
+         [serve.smoothing]\n\
+         max-frequency = \"399.99999999999996 ppm\"\n\
+         leap-only = true\n\
+         \n\
+         [network]\n\
+         client-port = 0\n\
+         \n\
+         [files]\n\
+         drift-file = \"./drift\"\n\
+         drift-interval = \"1.024 ms\"\n\
+         \n\
+         [chronyc]\n\
+         open-commands = []\n"
+    );
+    let reading = read(&Document::new("written", &text));
+    assert_eq!(reading.diagnostics, vec![]);
+    assert_eq!(reading.config, config);
+}
+
+/// What must hold of a table, be it of sources or another.
+trait Check {
+    fn check<S: 'static>(&mut self, section: &'static Section<S>, fresh: fn() -> S);
+}
+
+struct Each<C>(C);
+
+impl<C: Check> Visitor for Each<C> {
+    fn visit<S: 'static>(&mut self, table: &'static Table<S>) {
+        self.0.check(&table.section, table.fresh);
+    }
+}
+
+fn check_every_table(mut check: impl Check) {
+    for kind in [SourceKind::Server, SourceKind::Pool { count: 1 }, SourceKind::Peer] {
+        let table = SourceTable::of(kind);
+        let fresh: fn() -> SourceSettings = match kind {
+            SourceKind::Server => || SERVER.fresh(),
+            SourceKind::Pool { .. } => || POOL.fresh(),
+            SourceKind::Peer => || PEER.fresh(),
+        };
+        check.check(&table.section, fresh);
+    }
+    every_table(&mut Each(check));
 }
 
 #[test]
 fn integers_survive_at_both_ends_of_their_range() {
-    fn after_setting<S: Clone>(kind: &Kind<S>, defaults: &S, value: i64) -> Option<i64> {
-        let mut settings = defaults.clone();
+    fn after_setting<S>(kind: &Kind<S>, settings: &mut S, value: i64) -> Option<i64> {
         match kind {
             Kind::Integer { field, .. } => {
-                (field.set)(&mut settings, value);
-                (field.get)(&settings)
+                (field.set)(settings, value);
+                (field.get)(settings)
             }
             Kind::IntegerOr { field, .. } => {
-                (field.set)(&mut settings, Some(value));
-                (field.get)(&settings).flatten()
+                (field.set)(settings, Some(value));
+                (field.get)(settings).flatten()
             }
             _ => None,
         }
     }
-    fn check<S: Clone>(section: &'static Section<S>, defaults: &S) {
-        for key in section.keys() {
-            if let Kind::Integer { range, .. } | Kind::IntegerOr { range, .. } = &key.kind {
-                for end in [*range.start(), *range.end()] {
-                    let kept = after_setting(&key.kind, defaults, end);
-                    assert_eq!(kept, Some(end), "{} {}", section.header, key.name);
+    struct BothEnds;
+    impl Check for BothEnds {
+        fn check<S: 'static>(&mut self, section: &'static Section<S>, fresh: fn() -> S) {
+            for key in section.keys() {
+                if let Kind::Integer { range, .. } | Kind::IntegerOr { range, .. } = &key.kind {
+                    for end in [*range.start(), *range.end()] {
+                        let kept = after_setting(&key.kind, &mut fresh(), end);
+                        assert_eq!(kept, Some(end), "{} {}", section.header, key.name);
+                    }
                 }
             }
         }
     }
-    for_every_table!(check);
+    check_every_table(BothEnds);
 }
 
 #[test]
 fn every_default_is_allowed_when_it_is_written_out() {
-    fn check<S: Clone>(section: &'static Section<S>, defaults: &S) {
-        let mut text = format!("{}\n", section.header);
-        for key in section.keys() {
-            if let Some(value) = key.kind.write(defaults) {
-                text += &format!("{} = {value}\n", key.name);
-            }
-        }
-        if section.key("address").is_some() {
-            text += "address = 'ntp.example.net'\n";
-        }
-        let reading = read(&Document::new("defaults", &text));
-        assert_eq!(reading.diagnostics, vec![], "{text}");
-        let mut config = reading.config;
-        let sources = std::mem::take(&mut config.engine.sources);
-        let rate_limit = config.engine.server.rate_limit.take();
-        assert_eq!(config, Config::default(), "{text}");
-        if section.name == RATE_LIMIT.name {
-            assert_eq!(rate_limit, Some(RateLimit::default()));
-        }
-        for source in sources {
-            assert_eq!(
-                source,
-                SourceSettings { name: source.name.clone(), ..source_defaults(source.kind) }
-            );
+    struct WrittenOut(usize);
+    impl Check for WrittenOut {
+        fn check<S: 'static>(&mut self, section: &'static Section<S>, fresh: fn() -> S) {
+            let lines = |with_defaults: bool| {
+                let mut text = format!("{}\n", section.header);
+                for key in section.keys() {
+                    let required = section.required.iter().find(|(name, _)| *name == key.name);
+                    if let Some((name, example)) = required {
+                        text += &format!("{name} = '{example}'\n");
+                    } else if let Some(value) = key.kind.write(&fresh()).filter(|_| with_defaults) {
+                        text += &format!("{} = {value}\n", key.name);
+                        self.0 += 1;
+                    }
+                }
+                text
+            };
+            let [short, long] = [false, true].map(lines);
+            let [without, with] =
+                [&short, &long].map(|text| read(&Document::new("defaults", text)));
+            assert_eq!(with.diagnostics, vec![], "{long}");
+            assert_eq!(with.config, without.config, "{long}");
         }
     }
-    for_every_table!(check);
+    check_every_table(WrittenOut(0));
+}
+
+#[test]
+fn a_missing_key_that_is_required_is_reported() {
+    struct Missing;
+    impl Check for Missing {
+        fn check<S: 'static>(&mut self, section: &'static Section<S>, _: fn() -> S) {
+            let reading = read(&Document::new("missing", section.header));
+            let messages: Vec<_> = reading.diagnostics.iter().map(|d| d.message.clone()).collect();
+            let expected: Vec<_> = section
+                .required
+                .iter()
+                .map(|(name, _)| format!("this {} has no `{name}`", section.header))
+                .collect();
+            assert_eq!(messages, expected);
+        }
+    }
+    check_every_table(Missing);
 }
 
 #[test]
 fn names_and_descriptions_are_in_order() {
-    fn check<S>(section: &'static Section<S>, _: &S) {
-        assert!(section.doc.ends_with('.'), "{}: {}", section.header, section.doc);
-        for key in section.keys() {
-            let kebab = key.name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-            assert!(kebab, "{} {}", section.header, key.name);
-            assert!(key.doc.ends_with('.'), "{} {}: {}", section.header, key.name, key.doc);
-            assert!(!key.doc.contains(['\n', '|']), "breaks the reference page: {}", key.doc);
-            let alike = section.keys().filter(|other| other.name == key.name).count();
-            assert_eq!(alike, 1, "{} has {} twice", section.header, key.name);
+    struct InOrder;
+    impl Check for InOrder {
+        fn check<S: 'static>(&mut self, section: &'static Section<S>, _: fn() -> S) {
+            assert!(section.doc.ends_with('.'), "{}: {}", section.header, section.doc);
+            assert_eq!(section.header.trim_matches(['[', ']']), section.name);
+            for (name, _) in section.required {
+                assert!(section.key(name).is_some(), "{} {name}", section.header);
+            }
+            for key in section.keys() {
+                let kebab = key.name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                assert!(kebab, "{} {}", section.header, key.name);
+                assert!(key.doc.ends_with('.'), "{} {}: {}", section.header, key.name, key.doc);
+                assert!(!key.doc.contains(['\n', '|']), "breaks the reference page: {}", key.doc);
+                let alike = section.keys().filter(|other| other.name == key.name).count();
+                assert_eq!(alike, 1, "{} has {} twice", section.header, key.name);
+            }
         }
     }
-    for_every_table!(check);
+    check_every_table(InOrder);
 }

@@ -158,7 +158,7 @@ fn foreign_directive(line: &str) -> Option<&'static str> {
 fn in_our_words(directive: &str, line: &str) -> String {
     let argument = line.split_whitespace().nth(1).unwrap_or("ntp.example.net");
     match directive {
-        "server" | "pool" => format!("write\n[[{directive}]]\naddress = \"{argument}\""),
+        "server" | "pool" | "peer" => format!("write\n[[{directive}]]\naddress = \"{argument}\""),
         "allow" | "deny" => {
             format!("write\n[serve]\n{directive} = [\"{}\"]", argument)
         }

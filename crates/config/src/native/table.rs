@@ -2,34 +2,40 @@
 
 use std::ops::Range;
 
-use timeball_core::settings::SourceSettings;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::keys::Outline;
 use super::schema::Section;
-use super::{POOL, RATE_LIMIT, RATE_LIMIT_TABLE, SECTIONS, SERVER, suggest};
+use super::suggest;
 use crate::diagnostic::Diagnostic;
 
 /// A key that its table does not have.
 pub(super) fn unknown_key<S>(
+    outlines: &[Outline],
     section: &'static Section<S>,
     name: &str,
     span: Range<usize>,
 ) -> Diagnostic {
-    let known = || section.keys().map(|key| key.name).chain(section.tables.iter().copied());
-    let listed: Vec<&str> = known().collect();
-    let help = suggest::nearest(name, known())
+    let tables = outlines
+        .iter()
+        .filter_map(|outline| outline.within())
+        .filter(|(outer, _)| *outer == section.name)
+        .map(|(_, inner)| inner);
+    let known: Vec<&str> = section.keys().map(|key| key.name).chain(tables).collect();
+    let help = suggest::nearest(name, known.iter().copied())
         .map(|near| format!("did you mean `{near}`?"))
-        .or_else(|| belongs_in(name).map(|place| format!("`{name}` belongs in {place}")))
+        .or_else(|| belongs_in(outlines, name).map(|place| format!("`{name}` belongs in {place}")))
         .or_else(|| suggest::elsewhere(name).map(str::to_string));
     Diagnostic::error(format!("{} has no key `{name}`", section.header))
         .at(span)
-        .expected(format!("one of {}", listed.join(", ")))
+        .expected(format!("one of {}", known.join(", ")))
         .help_if(help)
 }
 
 /// A name at the top of the file that is no table.
 pub(super) fn unknown_at_top(
+    outlines: &[Outline],
     name: &str,
     span: Range<usize>,
     value: &Spanned<DeValue<'_>>,
@@ -39,12 +45,12 @@ pub(super) fn unknown_at_top(
         DeValue::Array(items) => items.iter().any(|item| item.get_ref().is_table()),
         _ => false,
     };
-    let tables = || [SERVER.name, POOL.name].into_iter().chain(SECTIONS.iter().map(|s| s.name));
-    let headers = [SERVER.header, POOL.header].into_iter().chain(SECTIONS.iter().map(|s| s.header));
-    let near = suggest::nearest(name, tables())
-        .and_then(header_of)
-        .map(|header| format!("did you mean {header}?"));
-    let place = belongs_in(name).map(|place| format!("`{name}` belongs in {place}"));
+    let at_top = || outlines.iter().filter(|outline| outline.within().is_none());
+    let headers: Vec<&str> = at_top().map(|outline| outline.header).collect();
+    let near = suggest::nearest(name, at_top().map(|outline| outline.name))
+        .and_then(|near| at_top().find(|outline| outline.name == near))
+        .map(|outline| format!("did you mean {}?", outline.header));
+    let place = belongs_in(outlines, name).map(|place| format!("`{name}` belongs in {place}"));
     let elsewhere = suggest::elsewhere(name).map(str::to_string);
     let (message, help) = if is_table {
         (format!("there is no table `{name}`"), near.or(place).or(elsewhere))
@@ -53,20 +59,25 @@ pub(super) fn unknown_at_top(
     };
     Diagnostic::error(message)
         .at(span)
-        .expected(format!("one of {}", headers.collect::<Vec<_>>().join(", ")))
+        .expected(format!("one of {}", headers.join(", ")))
         .help_if(help)
 }
 
-/// Something else where `[[server]]` or `[[pool]]` is due.
-pub(super) fn not_a_source(
-    section: &Section<SourceSettings>,
+/// Something else where one of many tables is due.
+pub(super) fn not_an_item<S>(
+    section: &Section<S>,
     span: Range<usize>,
     found: &DeValue<'_>,
 ) -> Diagnostic {
-    let address = found.as_str().unwrap_or("ntp.example.net");
+    let lines = section.required.iter().enumerate().map(|(index, (key, example))| {
+        // What stands there is what is most wanted of such a table.
+        let value = found.as_str().filter(|_| index == 0).unwrap_or(example);
+        format!("\n{key} = {}", toml::Value::from(value))
+    });
+    let lines: String = lines.collect();
     Diagnostic::error(format!("a {} is a table, this is {}", section.name, kind_of(found)))
         .at(span)
-        .help(format!("write it as\n{}\naddress = {}", section.header, toml::Value::from(address)))
+        .help(format!("write it as\n{}{lines}", section.header))
 }
 
 /// Something else where a table is due.
@@ -93,27 +104,15 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The headers of the tables that have this key.
-fn belongs_in(name: &str) -> Option<String> {
-    let mut places = Vec::new();
-    if SERVER.key(name).is_some() {
-        places.push(SERVER.header);
-    }
-    if POOL.key(name).is_some() {
-        places.push(POOL.header);
-    }
-    places.extend(SECTIONS.iter().filter(|s| s.key(name).is_some()).map(|s| s.header));
-    if RATE_LIMIT.key(name).is_some() {
-        places.push(RATE_LIMIT.header);
-    }
-    places.extend(Some(RATE_LIMIT.header).filter(|_| name == RATE_LIMIT_TABLE));
+/// The headers of the tables that have this key, or that are it.
+fn belongs_in(outlines: &[Outline], name: &str) -> Option<String> {
+    let places: Vec<&str> = outlines
+        .iter()
+        .filter(|outline| {
+            outline.keys.contains(&name)
+                || outline.within().is_some_and(|(_, inner)| inner == name)
+        })
+        .map(|outline| outline.header)
+        .collect();
     (!places.is_empty()).then(|| places.join(" or "))
-}
-
-fn header_of(name: &str) -> Option<&'static str> {
-    [(SERVER.name, SERVER.header), (POOL.name, POOL.header)]
-        .into_iter()
-        .chain(SECTIONS.iter().map(|section| (section.name, section.header)))
-        .find(|(known, _)| *known == name)
-        .map(|(_, header)| header)
 }

@@ -9,9 +9,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::quantity::{DURATION, FREQUENCY, Quantity};
-use super::schema::{Key, Kind};
+use super::schema::{HOST, Key, Kind, PATH, in_quotes};
 use super::table::kind_of;
-use super::{host, suggest};
+use super::{host, path, suggest};
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 
@@ -34,7 +34,7 @@ pub(super) fn read<S>(
         Kind::IntegerOr { range, word, field } => {
             found.integer_or(range, word).map(|value| (field.set)(settings, value))
         }
-        Kind::Number { range, field } => found
+        Kind::Number { range, field, .. } => found
             .number()
             .and_then(|value| found.within(value, range))
             .map(|value| (field.set)(settings, value)),
@@ -42,6 +42,9 @@ pub(super) fn read<S>(
             .duration()
             .and_then(|value| found.within(value, range))
             .map(|value| (field.set)(settings, value)),
+        Kind::DurationOr { range, word, field } => {
+            found.duration_or(range, word).map(|value| (field.set)(settings, value))
+        }
         Kind::Frequency { range, field } => found
             .frequency()
             .and_then(|value| found.within(value, range))
@@ -49,12 +52,24 @@ pub(super) fn read<S>(
         Kind::Word { words, field } => {
             found.word(&words()).map(|value| (field.set)(settings, value))
         }
+        Kind::Words { words, field } => {
+            let words = words();
+            let item = format!("one of {}", in_quotes(&words));
+            found.list(&item, |found| found.word(&words)).map(|value| (field.set)(settings, value))
+        }
+        Kind::Text { field, .. } => found.plain_text().map(|value| (field.set)(settings, value)),
         Kind::Host(field) => found.host().map(|value| (field.set)(settings, value)),
+        Kind::Hosts(field) => {
+            found.list(HOST, Found::host).map(|value| (field.set)(settings, value))
+        }
         Kind::Device(field) => found.device().map(|value| (field.set)(settings, value)),
         Kind::Address(field) => found.address().map(|value| (field.set)(settings, value)),
         Kind::Addresses(field) => {
             let item = "an address, such as \"192.0.2.1\" or \"2001:db8::1\"";
             found.list(item, Found::listening_address).map(|value| (field.set)(settings, value))
+        }
+        Kind::Destination(field) => {
+            found.destination().map(|value| (field.set)(settings, value))
         }
         Kind::Networks(field) => {
             let item = "a network or an address, such as \"192.0.2.0/24\" or \"2001:db8::1\"";
@@ -66,6 +81,9 @@ pub(super) fn read<S>(
         Kind::OptionalPath { longest, field } => {
             found.optional_path(*longest).map(|value| (field.set)(settings, value))
         }
+        Kind::Paths { longest, field } => found
+            .list(PATH, |found| found.path(*longest))
+            .map(|value| (field.set)(settings, value)),
     };
     outcome.err().unwrap_or_default()
 }
@@ -148,6 +166,17 @@ impl Found<'_, '_> {
         }
     }
 
+    fn duration_or(
+        &self,
+        range: &RangeInclusive<f64>,
+        word: &'static str,
+    ) -> Outcome<Option<f64>> {
+        match self.value.get_ref() {
+            DeValue::String(text) if text == word => Ok(None),
+            _ => self.duration().and_then(|value| self.within(value, range)).map(Some),
+        }
+    }
+
     fn frequency(&self) -> Outcome<f64> {
         match self.value.get_ref() {
             DeValue::String(text) => self.quantity(&FREQUENCY, text),
@@ -173,7 +202,7 @@ impl Found<'_, '_> {
         if range.contains(&value) {
             return Ok(value);
         }
-        let problem = if value < 0.0 {
+        let problem = if value < 0.0 && *range.start() >= 0.0 {
             "cannot be negative"
         } else if value < *range.start() {
             "is too small"
@@ -190,6 +219,20 @@ impl Found<'_, '_> {
                 .map(|near| format!("did you mean \"{near}\"?"));
             self.wrong(format!("`{}` cannot be \"{text}\"", self.name), help)
         })
+    }
+
+    /// A text for others to judge.
+    fn plain_text(&self) -> Outcome<String> {
+        let text = self.text()?;
+        if text.trim().is_empty() {
+            return Err(self.wrong(format!("`{}` is empty", self.name), None));
+        }
+        if text.contains(char::is_control) {
+            return Err(
+                self.wrong(format!("`{}` cannot contain control characters", self.name), None)
+            );
+        }
+        Ok(text.to_string())
     }
 
     fn host(&self) -> Outcome<String> {
@@ -232,6 +275,15 @@ impl Found<'_, '_> {
     fn listening_address(&self) -> Outcome<IpAddr> {
         let address = self.any_address()?;
         if address.is_unspecified() { Ok(address) } else { self.address() }
+    }
+
+    /// An address to send to: of one or of many, but not of nobody.
+    fn destination(&self) -> Outcome<IpAddr> {
+        let address = self.any_address()?;
+        if address.is_unspecified() {
+            return Err(self.wrong(format!("`{address}` is the address of no machine"), None));
+        }
+        Ok(address)
     }
 
     fn any_address(&self) -> Outcome<IpAddr> {
@@ -293,26 +345,7 @@ impl Found<'_, '_> {
         if text.is_empty() {
             return Err(self.wrong(format!("`{}` is empty", self.name), None));
         }
-        if text.contains('\0') {
-            return Err(self.wrong("a path cannot contain a zero byte", None));
-        }
-        if !text.starts_with('/') {
-            let help = match text.strip_prefix("~/") {
-                Some(_) => "`~` is not replaced; write the directory".to_string(),
-                None => format!(
-                    "write where it starts, such as \"/var/lib/{}\"",
-                    text.trim_start_matches("./")
-                ),
-            };
-            return Err(self.wrong(format!("the path \"{text}\" is not absolute"), Some(help)));
-        }
-        if text.len() > longest {
-            return Err(self.wrong(
-                format!("this path has {} bytes, at most {longest} are possible", text.len()),
-                None,
-            ));
-        }
-        Ok(PathBuf::from(text))
+        path::read(text, longest).map_err(|problem| self.wrong(problem.message, problem.help))
     }
 
     fn optional_path(&self, longest: usize) -> Outcome<Option<PathBuf>> {
@@ -328,7 +361,7 @@ impl Found<'_, '_> {
     }
 
     /// Reads every item and collects what is wrong with each.
-    fn list<T>(&self, item: &str, read: fn(&Self) -> Outcome<T>) -> Outcome<Vec<T>> {
+    fn list<T>(&self, item: &str, read: impl Fn(&Self) -> Outcome<T>) -> Outcome<Vec<T>> {
         let DeValue::Array(items) = self.value.get_ref() else {
             let help = self.value.get_ref().as_str().map(|text| format!("write [\"{text}\"]"));
             return Err(self.wrong_type(help));

@@ -1,16 +1,29 @@
 //! `[selection]`.
 
 use crate::config::Config;
-use crate::native::schema::{Field, Key, Kind, Section, field};
+use crate::native::schema::{Field, Key, Kind, Section, Table, field, find, word, word_of, words_of};
+
+use super::one;
+use timeball_core::selection::AuthenticationPolicy;
 
 /// `[selection]`.
-pub(crate) static SELECTION: Section<Config> = Section {
+pub(crate) static SELECTION: Table<Config> = one(Section {
     name: "selection",
     header: "[selection]",
     doc: "Which sources to believe.",
     keys: &[KEYS],
-    tables: &[],
-};
+    required: &[],
+});
+
+const AUTHENTICATION: &[(&str, AuthenticationPolicy)] = &[
+    ("require", AuthenticationPolicy::Require),
+    ("prefer", AuthenticationPolicy::Prefer),
+    ("mix", AuthenticationPolicy::Mix),
+    ("ignore", AuthenticationPolicy::Ignore),
+];
+
+/// Longer than any distance that means something (s).
+const YEAR: f64 = 365.0 * 86400.0;
 
 const KEYS: &[Key<Config>] = &[
     Key {
@@ -34,7 +47,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "maximum-distance",
         kind: Kind::Duration {
-            range: 1e-9..=1000.0,
+            range: 0.0..=YEAR,
             field: field!(engine.selection.maximum_distance),
         },
         doc: "A source whose root distance is larger is not used.",
@@ -42,7 +55,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "maximum-jitter",
         kind: Kind::Duration {
-            range: 1e-9..=1000.0,
+            range: 0.0..=YEAR,
             field: field!(engine.selection.maximum_jitter),
         },
         doc: "A source whose jitter is larger is not used.",
@@ -50,7 +63,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "stratum-weight",
         kind: Kind::Duration {
-            range: 0.0..=1000.0,
+            range: 0.0..=YEAR,
             field: field!(engine.selection.stratum_weight),
         },
         doc: "The distance that one stratum is worth when the system peer is chosen.",
@@ -58,15 +71,43 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "reselect-distance",
         kind: Kind::Duration {
-            range: 0.0..=1000.0,
+            range: 0.0..=YEAR,
             field: field!(engine.selection.reselect_distance),
         },
         doc: "Another source must be better by this distance to become the system peer.",
     },
     Key {
         name: "combine-limit",
-        kind: Kind::Number { range: 0.0..=1000.0, field: field!(engine.selection.combine_limit) },
+        kind: Kind::Number {
+            range: 0.0..=1e9,
+            unit: "",
+            field: field!(engine.selection.combine_limit),
+        },
         doc: "A source further away than so many times the system peer's distance is not combined \
               with it; 0 combines none.",
+    },
+    Key {
+        name: "minimum-stratum",
+        kind: Kind::Integer {
+            range: 0..=16,
+            unit: "",
+            field: field!(engine.selection.minimum_stratum as u8),
+        },
+        doc: "A source whose stratum is smaller is not used.",
+    },
+    Key {
+        name: "maximum-stratum",
+        kind: Kind::Integer {
+            range: 0..=16,
+            unit: "",
+            field: field!(engine.selection.maximum_stratum as u8),
+        },
+        doc: "A source whose stratum is larger is not used.",
+    },
+    Key {
+        name: "authentication",
+        kind: word!(AUTHENTICATION, engine.selection.authentication),
+        doc: "What becomes of sources that are not authenticated: they are never used, only while no \
+              source is authenticated, only in agreement with those that are, or as any other.",
     },
 ];

@@ -1,33 +1,88 @@
 //! `[[server]]` and `[[pool]]`.
 
-use timeball_core::association::PollInterval;
+use timeball_core::association::{Connectivity, PollInterval};
 use timeball_core::settings::{Family, SourceKind, SourceSettings};
 
-use crate::native::schema::{Field, Key, Kind, Section, field, find, word_of, words_of};
+use super::clock::CENTURY;
+
+use crate::native::schema::{Field, Key, Kind, Section, field, find, word, word_of, words_of};
 
 /// Associations of a pool that does not say how many.
-pub(crate) const DEFAULT_POOL_COUNT: usize = 4;
+const DEFAULT_POOL_COUNT: usize = 4;
+
+/// A table of sources, and of which kind.
+pub(crate) struct SourceTable {
+    pub(crate) section: Section<SourceSettings>,
+    pub(crate) kind: SourceKind,
+}
+
+/// The tables of sources, whose order in the file counts across all three.
+pub(crate) static SOURCES: [&SourceTable; 3] = [&SERVER, &POOL, &PEER];
+
+impl SourceTable {
+    /// The table that a source of this kind is written in.
+    pub(crate) fn of(kind: SourceKind) -> &'static Self {
+        match kind {
+            SourceKind::Server => &SERVER,
+            SourceKind::Pool { .. } => &POOL,
+            SourceKind::Peer => &PEER,
+        }
+    }
+
+    /// A source of which nothing is written.
+    pub(crate) fn fresh(&self) -> SourceSettings {
+        SourceSettings { kind: self.kind, ..SourceSettings::server("") }
+    }
+}
 
 /// `[[server]]`.
-pub(crate) static SERVER: Section<SourceSettings> = Section {
-    name: "server",
-    header: "[[server]]",
-    doc: "One server to take time from. Repeat the table for every server.",
-    keys: &[SOURCE],
-    tables: &[],
+pub(crate) static SERVER: SourceTable = SourceTable {
+    section: Section {
+        name: "server",
+        header: "[[server]]",
+        doc: "One server to take time from. Repeat the table for every server.",
+        keys: &[SOURCE, MEASURING, SELECTING],
+        required: ADDRESS,
+    },
+    kind: SourceKind::Server,
 };
 
 /// `[[pool]]`.
-pub(crate) static POOL: Section<SourceSettings> = Section {
-    name: "pool",
-    header: "[[pool]]",
-    doc: "A name with many addresses, out of which so many good servers are kept. It has the keys of \
-          [[server]], which hold for each of them, and one more.",
-    keys: &[COUNT, SOURCE],
-    tables: &[],
+pub(crate) static POOL: SourceTable = SourceTable {
+    section: Section {
+        name: "pool",
+        header: "[[pool]]",
+        doc: "A name with many addresses, out of which so many good servers are kept. It has the keys \
+              of [[server]], which hold for each of them, and one more.",
+        keys: &[COUNT, SOURCE, MEASURING, SELECTING],
+        required: ADDRESS,
+    },
+    kind: SourceKind::Pool { count: DEFAULT_POOL_COUNT },
 };
 
+/// `[[peer]]`.
+pub(crate) static PEER: SourceTable = SourceTable {
+    section: Section {
+        name: "peer",
+        header: "[[peer]]",
+        doc: "A machine with which time is exchanged in both directions, each taking it from the other \
+              when its own sources fail. The other machine must list this one too. It has the keys of \
+              [[server]]; `iburst`, `burst`, `presend` and `copy` do nothing.",
+        keys: &[SOURCE, MEASURING, SELECTING],
+        required: ADDRESS,
+    },
+    kind: SourceKind::Peer,
+};
+
+const ADDRESS: &[(&str, &str)] = &[("address", "ntp.example.net")];
+
 const FAMILIES: &[(&str, Family)] = &[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
+
+const CONNECTIVITIES: &[(&str, Connectivity)] = &[
+    ("online", Connectivity::Online),
+    ("offline", Connectivity::Offline),
+    ("auto-offline", Connectivity::AutoOffline),
+];
 
 const POLLS: std::ops::RangeInclusive<i64> =
     PollInterval::SHORTEST.exponent() as i64..=PollInterval::LONGEST.exponent() as i64;
@@ -104,11 +159,6 @@ const SOURCE: &[Key<SourceSettings>] = &[
         doc: "Version of the protocol to ask with.",
     },
     Key {
-        name: "max-delay",
-        kind: Kind::Duration { range: 1e-9..=1000.0, field: field!(association.max_delay) },
-        doc: "Longest round-trip delay; a measurement with more is rejected.",
-    },
-    Key {
         name: "family",
         kind: Kind::Word {
             words: || words_of(FAMILIES),
@@ -136,24 +186,95 @@ const SOURCE: &[Key<SourceSettings>] = &[
         doc: "Send through this network interface. Without it, the system chooses.",
     },
     Key {
-        name: "prefer",
-        kind: Kind::Switch(field!(options.prefer)),
-        doc: "Use it, as long as it is right, instead of all that are not preferred.",
+        name: "interleaved",
+        kind: Kind::Switch(field!(association.interleaved)),
+        doc: "Use the interleaved mode (RFC 9769), in which the server tells with its next answer when \
+              this one left it: more exact than what it can know beforehand. A server that does not \
+              know the mode is asked in the basic one.",
     },
     Key {
-        name: "trust",
-        kind: Kind::Switch(field!(options.trust)),
-        doc: "It counts as right: a source that disagrees with the trusted ones is a falseticker.",
+        name: "connectivity",
+        kind: word!(CONNECTIVITIES, association.connectivity),
+        doc: "Whether it is asked from the start: always, not until an operator says so, or until the \
+              network turns out to be down and then not until an operator says so.",
     },
     Key {
-        name: "require",
-        kind: Kind::Switch(field!(options.require)),
-        doc: "Unless every required source agrees, none is selected.",
+        name: "presend",
+        kind: Kind::Integer {
+            range: POLLS,
+            unit: "log₂ of seconds: 9 is 512 s",
+            field: Field {
+                get: |s| s.association.presend.map(|poll| i64::from(poll.exponent())),
+                set: |s, value| s.association.presend = Some(PollInterval::new(value as i8)),
+            },
+        },
+        doc: "From this poll interval on, send a request two seconds before the one that is measured: \
+              it fills the caches on the way. Without it, never.",
+    },
+];
+
+/// How measurements are judged and used.
+const MEASURING: &[Key<SourceSettings>] = &[
+    Key {
+        name: "max-delay",
+        kind: Kind::Duration { range: 0.0..=1000.0, field: field!(association.max_delay) },
+        doc: "Longest round-trip delay; a measurement with more is rejected.",
     },
     Key {
-        name: "noselect",
-        kind: Kind::Switch(field!(options.noselect)),
-        doc: "Measure and show it, but never follow it.",
+        name: "max-delay-ratio",
+        kind: Kind::Number {
+            range: 0.0..=1e6,
+            unit: "",
+            field: field!(association.max_delay_ratio ?),
+        },
+        doc: "Reject a measurement whose delay is more than so many times the smallest one.",
+    },
+    Key {
+        name: "max-delay-dev-ratio",
+        kind: Kind::Number {
+            range: 0.0..=1e6,
+            unit: "",
+            field: field!(association.max_delay_dev_ratio ?),
+        },
+        doc: "Reject a measurement whose delay is longer than the smallest one by more than so many \
+              times the standard deviation of the offset.",
+    },
+    Key {
+        name: "max-delay-quantile",
+        kind: Kind::Number {
+            range: 0.0..=1.0,
+            unit: "",
+            field: field!(association.max_delay_quantile ?),
+        },
+        doc: "Of all measurements accept only this part, those with the shortest delays: 0.1 is a \
+              tenth. It takes the place of `max-delay-dev-ratio`.",
+    },
+    Key {
+        name: "min-delay",
+        kind: Kind::Duration { range: 0.0..=1000.0, field: field!(estimator.min_delay) },
+        doc: "The round-trip delay of the path when nothing else is on it, if it is known better than \
+              from measurements; 0 if not.",
+    },
+    Key {
+        name: "asymmetry",
+        kind: Kind::Number { range: -0.5..=0.5, unit: "", field: field!(estimator.asymmetry ?) },
+        doc: "Which part of a delay in queues is on the way to the server: 0.5 all of it, -0.5 none and \
+              all on the way back, 0 half. Without it, it is learnt.",
+    },
+    Key {
+        name: "offset",
+        kind: Kind::Duration { range: -CENTURY..=CENTURY, field: field!(association.offset) },
+        doc: "Added to every measured offset: the known error of the server or of the path.",
+    },
+    Key {
+        name: "filter",
+        kind: Kind::Integer {
+            range: 1..=1024,
+            unit: "polls",
+            field: field!(association.filter as usize),
+        },
+        doc: "The median of so many polls makes one measurement. For short poll intervals on paths with \
+              much jitter.",
     },
     Key {
         name: "min-samples",
@@ -182,5 +303,54 @@ const SOURCE: &[Key<SourceSettings>] = &[
         },
         doc: "The poll interval adapts so that about so many measurements fit the clock's present \
               behaviour. More polls more.",
+    },
+];
+
+/// What selection may do with it.
+const SELECTING: &[Key<SourceSettings>] = &[
+    Key {
+        name: "prefer",
+        kind: Kind::Switch(field!(options.prefer)),
+        doc: "Use it, as long as it is right, instead of all that are not preferred.",
+    },
+    Key {
+        name: "trust",
+        kind: Kind::Switch(field!(options.trust)),
+        doc: "It counts as right: a source that disagrees with the trusted ones is a falseticker.",
+    },
+    Key {
+        name: "require",
+        kind: Kind::Switch(field!(options.require)),
+        doc: "Unless every required source agrees, none is selected.",
+    },
+    Key {
+        name: "noselect",
+        kind: Kind::Switch(field!(options.noselect)),
+        doc: "Measure and show it, but never follow it.",
+    },
+    Key {
+        name: "min-stratum",
+        kind: Kind::Integer {
+            range: 0..=16,
+            unit: "",
+            field: field!(association.min_stratum as u8),
+        },
+        doc: "The source counts as of this stratum if it claims a smaller one.",
+    },
+    Key {
+        name: "copy",
+        kind: Kind::Switch(field!(association.copy)),
+        doc: "Pass on its stratum and reference ID as our own, for a source that is this very machine: \
+              another time server on it that owns the clock.",
+    },
+    Key {
+        name: "max-unreach",
+        kind: Kind::Integer {
+            range: 0..=u32::MAX as i64,
+            unit: "polls",
+            field: field!(association.max_unreach as u32),
+        },
+        doc: "After so many polls without an answer do not select it any more, however good its old \
+              measurements are.",
     },
 ];
