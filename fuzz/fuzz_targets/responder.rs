@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
+use timeball_core::engine::StampQuality;
 use timeball_core::server::{Arrival, RateLimit, Responder, ServerView, Settings, Verdict};
 use timeball_wire::{Header, Instant, LeapIndicator, Timestamp};
 
@@ -54,6 +55,7 @@ fuzz_target!(|scene: Scene<'_>| {
     for datagram in &scene.datagrams {
         let arrival = Arrival {
             received: Timestamp::from_nanos(datagram.received),
+            quality: StampQuality::Daemon,
             transmit: Timestamp::from_nanos(datagram.transmit),
             monotonic: Instant::from_nanos(datagram.monotonic),
             from: SocketAddr::new(datagram.from, datagram.port),

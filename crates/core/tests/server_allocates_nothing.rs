@@ -1,5 +1,6 @@
 //! The responder on its packet path: no allocation, whatever arrives.
 
+use timeball_core::engine::StampQuality;
 use timeball_core::server::{
     Arrival, Counters, RateLimit, Refusal, Responder, ServerView, Settings, Verdict,
 };
@@ -26,6 +27,7 @@ fn answers_kisses_and_refusals_allocate_nothing() {
             let now = Timestamp::from_nanos(1_800_000_000_000_000_000 + i64::from(count) * 1_000);
             let arrival = Arrival {
                 received: now,
+                quality: StampQuality::Kernel,
                 transmit: now,
                 monotonic: start + Span::from_nanos(i64::from(count) * 1_000),
                 from: match count % 4 {

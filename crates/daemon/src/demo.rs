@@ -15,6 +15,8 @@ use timeball_host::socket::{ReceiveBatch, ServerOptions, ServerSocket};
 use timeball_host::wake::{Wake, Waker};
 use timeball_wire::{Header, LeapIndicator, ReferenceId, Span};
 
+use crate::exchanges::quality;
+
 /// Servers in a thread of their own, until dropped.
 #[derive(Debug)]
 pub struct DemoServers {
@@ -119,6 +121,7 @@ impl ShiftedServer {
         for (received, request) in batch.iter() {
             let arrival = Arrival {
                 received: received.stamp.at + self.lie,
+                quality: quality(received.stamp.source),
                 transmit: clock.system()? + self.lie,
                 monotonic: clock.monotonic()?,
                 from: received.from,

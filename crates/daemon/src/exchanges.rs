@@ -301,7 +301,7 @@ pub(crate) const fn stamping(wanted: Timestamping) -> Stamping {
     }
 }
 
-const fn quality(source: StampSource) -> StampQuality {
+pub(crate) const fn quality(source: StampSource) -> StampQuality {
     match source {
         StampSource::Daemon => StampQuality::Daemon,
         StampSource::Kernel => StampQuality::Kernel,

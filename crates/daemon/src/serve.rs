@@ -9,7 +9,7 @@ use timeball_host::poll::{Interest, PollSet, Slot};
 use timeball_host::socket::{ReceiveBatch, ServerOptions, ServerSocket, Unreachable};
 use timeball_wire::Header;
 
-use crate::exchanges::stamping;
+use crate::exchanges::{quality, stamping};
 use crate::machine_clock::MachineClock;
 
 /// Requests taken from one socket before anything else gets its turn: a flood of requests must not
@@ -167,6 +167,7 @@ fn answer_batch(
     for (received, request) in batch.iter() {
         let arrival = Arrival {
             received: received.stamp.at,
+            quality: quality(received.stamp.source),
             transmit: clock.system()?,
             monotonic,
             from: received.from,

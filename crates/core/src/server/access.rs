@@ -4,6 +4,24 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+/// What becomes of the clients in a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// They are served.
+    Allow,
+    /// They are not.
+    Deny,
+}
+
+/// How far a change of the rules goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Rules for smaller networks within go on to hold.
+    Default,
+    /// Rules for smaller networks within are dropped.
+    All,
+}
+
 /// Access rules, compiled so that a lookup is one binary search and allocates nothing.
 ///
 /// An IPv4-mapped IPv6 address or network is the IPv4 one it maps; otherwise a rule of one family
@@ -11,6 +29,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 /// denied is denied. Whom no rule names is denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessRules {
+    rules: Vec<(IpNet, Access)>,
     v4: Ranges,
     v6: Ranges,
 }
@@ -18,12 +37,34 @@ pub struct AccessRules {
 impl AccessRules {
     /// Compiles the rules.
     pub fn new(allow: &[IpNet], deny: &[IpNet]) -> Self {
+        let allow = allow.iter().map(|net| (canonical(*net), Access::Allow));
+        let deny = deny.iter().map(|net| (canonical(*net), Access::Deny));
+        Self::compile(allow.chain(deny).collect())
+    }
+
+    /// Changes the rule for one network; an older one for the same network is replaced.
+    pub fn change(&mut self, net: IpNet, access: Access, extent: Extent) {
+        let net = canonical(net);
+        let mut rules = std::mem::take(&mut self.rules);
+        rules.retain(|(other, _)| match extent {
+            Extent::Default => *other != net,
+            Extent::All => !net.contains(other),
+        });
+        rules.push((net, access));
+        *self = Self::compile(rules);
+    }
+
+    /// Is there anybody who may be served?
+    pub fn allow_anybody(&self) -> bool {
+        self.v4.allow_any() || self.v6.allow_any()
+    }
+
+    fn compile(rules: Vec<(IpNet, Access)>) -> Self {
         let mut v4 = Vec::new();
         let mut v6 = Vec::new();
-        let rules =
-            allow.iter().map(|net| (*net, true)).chain(deny.iter().map(|net| (*net, false)));
-        for (net, allowed) in rules {
-            match canonical(net) {
+        for (net, access) in &rules {
+            let allowed = *access == Access::Allow;
+            match net {
                 IpNet::V4(net) => v4.push(Block {
                     first: net.network().to_bits().into(),
                     last: net.broadcast().to_bits().into(),
@@ -36,7 +77,7 @@ impl AccessRules {
                 }),
             }
         }
-        Self { v4: Ranges::compile(v4), v6: Ranges::compile(v6) }
+        Self { rules, v4: Ranges::compile(v4), v6: Ranges::compile(v6) }
     }
 
     /// May this client be served?
@@ -48,10 +89,13 @@ impl AccessRules {
     }
 }
 
-/// The network of IPv4 addresses that an IPv4-mapped network stands for, every other as it is.
+/// The network of IPv4 addresses that an IPv4-mapped network stands for, every other as it is; without
+/// the host's part of the address.
 fn canonical(net: IpNet) -> IpNet {
-    let IpNet::V6(v6) = net else { return net };
-    mapped(v6).map_or(net, IpNet::V4)
+    match net.trunc() {
+        IpNet::V6(v6) => mapped(v6).map_or(IpNet::V6(v6), IpNet::V4),
+        IpNet::V4(v4) => IpNet::V4(v4),
+    }
 }
 
 fn mapped(net: Ipv6Net) -> Option<Ipv4Net> {
@@ -106,6 +150,10 @@ impl Ranges {
             Some(last) if last.0 == first => last.1 = allowed,
             _ => self.0.push((first, allowed)),
         }
+    }
+
+    fn allow_any(&self) -> bool {
+        self.0.iter().any(|(_, allowed)| *allowed)
     }
 
     fn allow(&self, address: u128) -> bool {
@@ -188,6 +236,31 @@ mod tests {
         let v6 = AccessRules::new(&nets(&["::/0"]), &[]);
         assert!(v6.allows(ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")) && v6.allows(ip("::")));
         assert!(!v6.allows(ip("192.0.2.1")) && !v6.allows(ip("::ffff:192.0.2.1")));
+    }
+
+    #[test]
+    fn a_rule_can_be_changed_and_everything_within_it() {
+        let mut rules = AccessRules::new(&nets(&["10.1.0.0/16"]), &nets(&["10.1.2.0/24"]));
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        rules.change(net("10.0.0.0/8"), Access::Allow, Extent::Default);
+        assert!(rules.allows(ip("10.9.9.9")) && !rules.allows(ip("10.1.2.3")));
+        rules.change(net("10.1.2.99/24"), Access::Allow, Extent::Default);
+        assert!(rules.allows(ip("10.1.2.3")), "the same network, written otherwise");
+        rules.change(net("10.1.2.0/24"), Access::Deny, Extent::Default);
+        assert!(!rules.allows(ip("10.1.2.3")) && rules.allow_anybody());
+        rules.change(net("0.0.0.0/0"), Access::Allow, Extent::All);
+        assert!(rules.allows(ip("10.1.2.3")) && rules.allows(ip("192.0.2.1")));
+        assert!(!rules.allows(ip("::1")), "another family");
+        rules.change(net("0.0.0.0/0"), Access::Deny, Extent::All);
+        assert!(!rules.allow_anybody());
+        rules.change(net("::1/128"), Access::Allow, Extent::Default);
+        assert!(rules.allow_anybody() && rules.allows(ip("::1")));
+    }
+
+    #[test]
+    fn rules_that_deny_all_that_others_allow_allow_nobody() {
+        assert!(!AccessRules::new(&nets(&["10.0.0.0/8"]), &nets(&["10.0.0.0/8"])).allow_anybody());
+        assert!(AccessRules::new(&nets(&["10.0.0.0/8"]), &nets(&["10.0.0.0/9"])).allow_anybody());
     }
 
     /// Straight from the definition.

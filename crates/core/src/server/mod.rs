@@ -3,17 +3,25 @@
 //! The short walk of a request: [`Responder::respond`] asks [`access`] whether the client may be
 //! served, the wire format whether it asks for time at all, [`rate_limit`] whether it asks too often,
 //! and fills in the header from the published [`ServerView`]. Every request that gets no answer is
-//! counted under the [`Refusal`] that refused it.
+//! counted under the [`Refusal`] that refused it. What is remembered beyond one request is bounded by
+//! [`ClientLog`]: who asked ([`clients`]), and when the answers left (`interleaving`).
 pub mod access;
+mod broadcast;
+pub mod clients;
 pub mod counters;
+mod interleaving;
+mod memory;
 pub mod rate_limit;
 pub mod refusal;
+mod request;
 pub mod responder;
 mod stamps;
 pub mod view;
 
-pub use access::AccessRules;
-pub use counters::Counters;
+pub use access::{Access, AccessRules, Extent};
+pub use clients::{Activity, Client, Clients, Habit, Service, Treatment};
+pub use counters::{Counters, StampCounts};
+pub use interleaving::Held;
 pub use refusal::Refusal;
 pub use responder::{Arrival, Responder, Verdict};
 pub use view::{LOCAL_CLOCK, SMOOTHED_TIME, ServerView};
@@ -31,7 +39,8 @@ pub struct Settings {
     pub deny: Vec<IpNet>,
     /// Limit of requests per client.
     pub rate_limit: Option<RateLimit>,
-    /// Memory for what is known of clients, and for interleaved mode.
+    /// Memory for what is known of clients, and for interleaved mode (RFC 9769); `None`: there is
+    /// neither.
     pub client_log: Option<ClientLog>,
     /// Where to send the time unasked.
     pub broadcasts: Vec<Broadcast>,
@@ -93,7 +102,7 @@ pub struct RateLimit {
     /// Answers that may be had at once; 0 counts as 1.
     pub burst: u32,
     /// One in this many requests over the limit is answered all the same, so that forged requests
-    /// cannot silence a client; 0 answers none.
+    /// cannot silence a client; 0 answers none. Such an answer takes all that is left of the burst.
     pub leak: u32,
     /// One in this many requests over the limit is told so by a kiss-o'-death; 0 tells none.
     pub kiss: u32,

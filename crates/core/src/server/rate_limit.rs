@@ -10,6 +10,7 @@ use siphasher::sip::SipHasher13;
 use timeball_wire::{Instant, Span};
 
 use super::RateLimit;
+use super::clients::Habit;
 
 /// What a client's request is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,25 +103,30 @@ impl RateLimiter {
     }
 
     /// Judges a request of `address` at `now`, and takes a token if it is within the limit.
-    pub fn judge(&mut self, address: IpAddr, now: Instant) -> Ruling {
+    ///
+    /// Of those over the limit few are answered; but most to clients that only ask the more for being
+    /// left without an answer, because that makes for less traffic.
+    pub fn judge(&mut self, address: IpAddr, habit: Habit, now: Instant) -> Ruling {
         let client = Client::of(address);
         let at = self.hasher.hash(&client.0.to_be_bytes()) as usize % SETS;
         let Some(set) = self.sets.get_mut(at) else { return Ruling::Over };
         let bucket = bucket_of(set, client);
-        if bucket.full_at > now + self.tolerance {
-            return self.judge_excess(client);
+        if bucket.full_at <= now + self.tolerance {
+            bucket.full_at = bucket.full_at.max(now) + self.interval;
+            return Ruling::Within;
         }
-        bucket.full_at = bucket.full_at.max(now) + self.interval;
-        Ruling::Within
-    }
-
-    /// Draws lots for a request over the limit.
-    fn judge_excess(&mut self, client: Client) -> Ruling {
+        // Draw lots.
         self.draws = self.draws.wrapping_add(1);
         let seed = u128::from(client.0) << 64 | u128::from(self.draws);
         let draw = self.hasher.hash(&seed.to_be_bytes());
         let one_in = |count: u32, draw: u64| (draw as u32).checked_rem(count) == Some(0);
-        if one_in(self.leak, draw) {
+        let leaks = match habit {
+            Habit::Steady => one_in(self.leak, draw),
+            Habit::Pesters => self.leak > 0 && !one_in(self.leak, draw),
+        };
+        if leaks {
+            // It costs all that the client has saved up: leaks come on top of no other answer.
+            bucket.full_at = now + self.tolerance + self.interval;
             Ruling::Leak
         } else if one_in(self.kiss, draw >> 32) {
             Ruling::Kiss
@@ -148,6 +154,8 @@ fn bucket_of(set: &mut Set, client: Client) -> &mut Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::clients::{Clients, Service, Treatment};
+    use Habit::Steady;
 
     const KEY: [u8; 16] = *b"a key for tests.";
 
@@ -165,7 +173,7 @@ mod tests {
 
     /// How many of `count` requests at `now` are within the limit.
     fn within(limiter: &mut RateLimiter, client: IpAddr, now: Instant, count: usize) -> usize {
-        (0..count).filter(|_| limiter.judge(client, now) == Ruling::Within).count()
+        (0..count).filter(|_| limiter.judge(client, Steady, now) == Ruling::Within).count()
     }
 
     #[test]
@@ -180,15 +188,54 @@ mod tests {
     }
 
     #[test]
-    fn requests_over_the_limit_do_not_prolong_it() {
-        let mut limiter = limiter(8.0, 1, 2, 2);
+    fn requests_over_the_limit_do_not_prolong_it_unless_they_are_answered() {
+        let mut limiter = limiter(8.0, 2, 0, 2);
         let client = ip("192.0.2.1");
-        assert_eq!(limiter.judge(client, at(0.0)), Ruling::Within);
+        assert_eq!(within(&mut limiter, client, at(0.0), 2), 2);
         for hundredth in 1..800 {
             let now = at(f64::from(hundredth) / 100.0);
-            assert_ne!(limiter.judge(client, now), Ruling::Within);
+            assert_ne!(limiter.judge(client, Steady, now), Ruling::Within);
         }
-        assert_eq!(limiter.judge(client, at(8.0)), Ruling::Within);
+        assert_eq!(limiter.judge(client, Steady, at(8.0)), Ruling::Within);
+
+        limiter.configure(&RateLimit { interval: 8.0, burst: 2, leak: 1, kiss: 0 });
+        assert_eq!(limiter.judge(client, Steady, at(15.0)), Ruling::Leak);
+        limiter.configure(&RateLimit { interval: 8.0, burst: 2, leak: 0, kiss: 0 });
+        assert_eq!(within(&mut limiter, client, at(22.9), 9), 0);
+        assert_eq!(within(&mut limiter, client, at(23.0), 9), 1);
+    }
+
+    /// Ten thousand seconds of a client that asks every eight, 2 % late at most, and skips polls when
+    /// it is told to; as often as chrony's own test of its limit expects it to be answered.
+    #[test]
+    fn a_client_that_keeps_asking_is_answered_as_often_as_by_chrony() {
+        for (kiss, asked, answered, kissed) in
+            [(0, 1200..1300, 180..220, 0..1), (4, 700..850, 350..450, 100..140)]
+        {
+            let mut limiter = limiter(64.0, 2, 16, kiss);
+            let mut clients = Clients::new(8, &KEY);
+            let mut counts = [0; 4];
+            let (mut now, mut draw) = (0.2, 1u32);
+            while now < 10_000.0 {
+                let client = clients.asks(ip("192.0.2.1"), Service::Ntp, at(now)).unwrap();
+                let ruling = limiter.judge(ip("192.0.2.1"), client.habit(), at(now));
+                client.was(match ruling {
+                    Ruling::Over => Treatment::Dropped,
+                    Ruling::Within | Ruling::Leak | Ruling::Kiss => Treatment::Served,
+                });
+                counts[ruling as usize] += 1;
+                // Numerical Recipes' generator; its upper half is random enough.
+                draw = draw.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let late = f64::from(draw >> 16) / 65536.0 * 0.02;
+                let polls = if ruling == Ruling::Kiss { 5.0 } else { 1.0 };
+                now += 8.0 * polls * (1.0 + late);
+            }
+            let [within, leaked, kisses, over] = counts;
+            assert!(asked.contains(&counts.iter().sum()), "{counts:?}");
+            assert!(answered.contains(&(within + leaked + kisses)), "{counts:?}, kiss {kiss}");
+            assert!(kissed.contains(&kisses), "{counts:?}");
+            assert!(over > 0);
+        }
     }
 
     #[test]
@@ -208,7 +255,7 @@ mod tests {
         let mut limiter = limiter(1e6, 1, 4, 8);
         let mut counts = [0; 4];
         for _ in 0..80_000 {
-            counts[limiter.judge(ip("192.0.2.1"), at(0.0)) as usize] += 1;
+            counts[limiter.judge(ip("192.0.2.1"), Steady, at(0.0)) as usize] += 1;
         }
         let [within, leaked, kissed, over] = counts;
         assert_eq!(within, 1);
@@ -223,7 +270,9 @@ mod tests {
         let order = |key: &[u8; 16]| {
             let limit = RateLimit { interval: 1e6, burst: 1, leak: 2, kiss: 2 };
             let mut limiter = RateLimiter::new(&limit, key);
-            (0..64).map(|_| limiter.judge(ip("192.0.2.1"), at(0.0)) as u8).collect::<Vec<_>>()
+            (0..64)
+                .map(|_| limiter.judge(ip("192.0.2.1"), Steady, at(0.0)) as u8)
+                .collect::<Vec<_>>()
         };
         assert_eq!(order(&KEY), order(&KEY));
         assert_ne!(order(&KEY), order(b"another key test"));
@@ -233,25 +282,25 @@ mod tests {
     fn one_bucket_for_an_ipv4_address_and_for_an_ipv6_64() {
         let mut limiter = limiter(8.0, 1, 0, 0);
         let now = at(0.0);
-        assert_eq!(limiter.judge(ip("192.0.2.1"), now), Ruling::Within);
-        assert_eq!(limiter.judge(ip("::ffff:192.0.2.1"), now), Ruling::Over);
-        assert_eq!(limiter.judge(ip("192.0.2.2"), now), Ruling::Within);
-        assert_eq!(limiter.judge(ip("2001:db8::1"), now), Ruling::Within);
-        assert_eq!(limiter.judge(ip("2001:db8::ffff:1:2:3"), now), Ruling::Over);
-        assert_eq!(limiter.judge(ip("2001:db8:0:1::1"), now), Ruling::Within);
+        assert_eq!(limiter.judge(ip("192.0.2.1"), Steady, now), Ruling::Within);
+        assert_eq!(limiter.judge(ip("::ffff:192.0.2.1"), Steady, now), Ruling::Over);
+        assert_eq!(limiter.judge(ip("192.0.2.2"), Steady, now), Ruling::Within);
+        assert_eq!(limiter.judge(ip("2001:db8::1"), Steady, now), Ruling::Within);
+        assert_eq!(limiter.judge(ip("2001:db8::ffff:1:2:3"), Steady, now), Ruling::Over);
+        assert_eq!(limiter.judge(ip("2001:db8:0:1::1"), Steady, now), Ruling::Within);
     }
 
     #[test]
     fn a_flood_of_forged_sources_forgives_but_never_fails() {
         let mut limiter = limiter(1000.0, 1, 0, 0);
         let victim = ip("192.0.2.1");
-        assert_eq!(limiter.judge(victim, at(0.0)), Ruling::Within);
+        assert_eq!(limiter.judge(victim, Steady, at(0.0)), Ruling::Within);
         let flood = RateLimiter::CAPACITY as u32 * 4;
         for source in 0..flood {
             let source = IpAddr::V4((0x0a00_0000 + source).into());
-            assert_eq!(limiter.judge(source, at(1.0)), Ruling::Within);
+            assert_eq!(limiter.judge(source, Steady, at(1.0)), Ruling::Within);
         }
-        assert_eq!(limiter.judge(victim, at(2.0)), Ruling::Within);
+        assert_eq!(limiter.judge(victim, Steady, at(2.0)), Ruling::Within);
     }
 
     #[test]
@@ -261,12 +310,12 @@ mod tests {
         // The debtor asks every ten seconds; the others ask once each, a few at a time.
         for round in 0..64 {
             let now = at(f64::from(round) * 10.0);
-            assert_eq!(limiter.judge(debtor, now), Ruling::Within);
+            assert_eq!(limiter.judge(debtor, Steady, now), Ruling::Within);
             for other in 0..1024 {
                 let source = IpAddr::V4((0x0a00_0000 + round as u32 * 1024 + other).into());
-                limiter.judge(source, now);
+                limiter.judge(source, Steady, now);
             }
-            assert_eq!(limiter.judge(debtor, now), Ruling::Over, "round {round}");
+            assert_eq!(limiter.judge(debtor, Steady, now), Ruling::Over, "round {round}");
         }
     }
 
@@ -274,18 +323,18 @@ mod tests {
     fn another_limit_keeps_what_was_used_up() {
         let mut limiter = limiter(100.0, 1, 0, 0);
         let client = ip("192.0.2.1");
-        assert_eq!(limiter.judge(client, at(0.0)), Ruling::Within);
+        assert_eq!(limiter.judge(client, Steady, at(0.0)), Ruling::Within);
         limiter.configure(&RateLimit { interval: 10.0, burst: 1, leak: 0, kiss: 0 });
-        assert_eq!(limiter.judge(client, at(50.0)), Ruling::Over);
-        assert_eq!(limiter.judge(client, at(100.0)), Ruling::Within);
-        assert_eq!(limiter.judge(client, at(110.0)), Ruling::Within);
+        assert_eq!(limiter.judge(client, Steady, at(50.0)), Ruling::Over);
+        assert_eq!(limiter.judge(client, Steady, at(100.0)), Ruling::Within);
+        assert_eq!(limiter.judge(client, Steady, at(110.0)), Ruling::Within);
     }
 
     #[test]
     fn the_ends_of_time_do_no_harm() {
         let mut limiter = limiter(8.0, 8, 2, 2);
         for nanos in [i64::MIN, -1, 0, i64::MAX, i64::MIN, i64::MAX] {
-            limiter.judge(ip("192.0.2.1"), Instant::from_nanos(nanos));
+            limiter.judge(ip("192.0.2.1"), Steady, Instant::from_nanos(nanos));
         }
     }
 }

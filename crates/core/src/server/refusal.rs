@@ -29,7 +29,8 @@ macro_rules! refusals {
 refusals! {
     /// Source port 0, to which nothing can be sent.
     PortZero = "port-zero",
-    /// A source port below NTP's: echo, chargen, DNS and their like answer answers.
+    /// The port of a service that answers whatever it gets: echo, daytime, quote of the day, chargen,
+    /// time (RFC 862, 867, 865, 864, 868). What they send may look like another request.
     ReflectorPort = "reflector-port",
     /// A source that is no single host's: unspecified, multicast, broadcast, 0/8 or 240/4.
     MartianSource = "martian-source",

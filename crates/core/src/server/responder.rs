@@ -1,31 +1,41 @@
 //! The answer to a request for the time (RFC 5905 §9.2 "fast transmit").
 //!
-//! Stateless but for the rate limit: nothing that arrives here changes what the next client hears.
-//! Only requests are answered, mode 3 and version 1's equivalent, with exactly one header, which is
+//! Stateless but for the rate limit and interleaved mode (RFC 9769), and nothing that arrives here
+//! changes what another client hears. Only requests are answered, mode 3 and version 1's equivalent, with exactly one header, which is
 //! never longer than the request; so an answer can neither amplify a forged request nor elicit
 //! another answer.
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use timeball_wire::{
-    Header, Instant, KissCode, LeapIndicator, Message, Mode, NTP_PORT, NtpShort, NtpTimestamp,
-    Packet, ReferenceId, Timestamp, Trailer, classify,
+    Header, Instant, KissCode, LeapIndicator, Mode, NtpShort, NtpTimestamp, ReferenceId, Span,
+    Timestamp,
 };
 
-use super::access::AccessRules;
+use super::access::{Access, AccessRules, Extent};
+use super::broadcast::Broadcasts;
+use super::clients::{Asking, Clients, Habit, Service, Treatment};
 use super::counters::Counters;
+use super::interleaving::{Departure, Held};
+use super::memory::Memory;
 use super::rate_limit::{RateLimiter, Ruling};
 use super::refusal::Refusal;
+use super::request::{check_sender, time_request};
 use super::stamps::{Stamps, reference_timestamp};
+use super::view::SMOOTHED_TIME;
 use super::{RateLimit, ServerView, Settings};
 use crate::association::PollInterval;
+use crate::engine::StampQuality;
 
 /// How a datagram reached us, and when an answer could leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// When it arrived, by the system clock.
     pub received: Timestamp,
+    /// How that moment is known.
+    pub quality: StampQuality,
     /// The system clock just before the answer leaves. One reading may serve a batch.
     pub transmit: Timestamp,
     /// The monotonic clock: the rate limit must not follow steps of the system clock.
@@ -51,6 +61,12 @@ pub enum Verdict {
 pub struct Responder {
     access: AccessRules,
     limit: Option<Limit>,
+    /// As long as somebody is served, unless the settings want none.
+    memory: Option<Memory>,
+    /// The receive timestamp of the last answer, if it is worth to know when that leaves.
+    pending: Option<NtpTimestamp>,
+    broadcasts: Broadcasts,
+    settings: Settings,
     view: ServerView,
     stamps: Stamps,
     hash_key: [u8; 16],
@@ -65,12 +81,16 @@ struct Limit {
 }
 
 impl Responder {
-    /// A responder that says `view`. `hash_key` must be unpredictable to clients; it keys the rate
-    /// limiter's table.
+    /// A responder that says `view`. `hash_key` must be unpredictable to clients; it keys the tables
+    /// of what is remembered of them.
     pub fn new(settings: &Settings, view: ServerView, hash_key: [u8; 16]) -> Self {
         let mut responder = Self {
             access: AccessRules::new(&[], &[]),
             limit: None,
+            memory: None,
+            pending: None,
+            broadcasts: Broadcasts::default(),
+            settings: Settings::default(),
             view,
             stamps: Stamps::default(),
             hash_key,
@@ -85,9 +105,13 @@ impl Responder {
         self.view = view;
     }
 
-    /// Serves by these settings from now on. Clients keep the debt they have with the rate limit.
+    /// Serves by these settings from now on. Clients keep the debt they have with the rate limit;
+    /// access rules that were changed since are forgotten.
     pub fn configure(&mut self, settings: &Settings) {
         self.access = AccessRules::new(&settings.allow, &settings.deny);
+        self.broadcasts.configure(&settings.broadcasts);
+        self.settings = settings.clone();
+        self.remember_clients();
         let limiter = self.limit.take().map(|limit| limit.limiter);
         self.limit = settings.rate_limit.as_ref().map(|limit| {
             let limiter = match limiter {
@@ -101,9 +125,113 @@ impl Responder {
         });
     }
 
+    /// Serves, or does not serve, these clients from now on.
+    pub fn change_access(&mut self, net: IpNet, access: Access, extent: Extent) {
+        self.access.change(net, access, extent);
+        self.remember_clients();
+    }
+
+    /// Whom it serves.
+    pub fn access(&self) -> &AccessRules {
+        &self.access
+    }
+
+    /// Memory is for those who have somebody to remember.
+    fn remember_clients(&mut self) {
+        let wanted = self.settings.client_log.filter(|_| self.access.allow_anybody());
+        let limit = wanted.map(|client_log| client_log.limit);
+        if self.memory.as_ref().map(Memory::limit) != limit {
+            self.memory = limit.map(|limit| Memory::new(limit, &self.hash_key));
+        }
+    }
+
     /// What became of every datagram so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is known of clients; `None` if nothing is to be remembered.
+    pub fn clients(&self) -> Option<&Clients> {
+        self.memory.as_ref().map(|memory| &memory.clients)
+    }
+
+    /// Counts the requests of the client in this [place](Clients::get) from zero again.
+    pub fn reset_client(&mut self, place: usize) {
+        if let Some(memory) = &mut self.memory {
+            memory.clients.reset(place);
+        }
+    }
+
+    /// How much is remembered for interleaved mode.
+    pub fn held(&self) -> Held {
+        self.memory.as_ref().map_or_else(Held::default, |memory| memory.pairs.held())
+    }
+
+    /// Takes note that somebody asked for a report, or gave a command.
+    pub fn note_command(&mut self, from: IpAddr, treatment: Treatment, now: Instant) {
+        let dropped = u64::from(treatment == Treatment::Dropped);
+        self.counters.commands = self.counters.commands.saturating_add(1);
+        self.counters.commands_dropped = self.counters.commands_dropped.saturating_add(dropped);
+        if let Some(memory) = &mut self.memory {
+            memory.clients.note(from, Service::Command, treatment, now);
+        }
+    }
+
+    /// The receive timestamp of the answer just made, if its client will want to know when it left:
+    /// then ask the kernel, and pass that on to [`transmitted`](Self::transmitted).
+    pub fn pending(&self) -> Option<NtpTimestamp> {
+        self.pending
+    }
+
+    /// The answer with this receive timestamp left at `at` by the system clock.
+    pub fn transmitted(
+        &mut self,
+        receive: NtpTimestamp,
+        at: Timestamp,
+        quality: StampQuality,
+        now: Instant,
+    ) {
+        let at = Stamps::transmit(at + self.smoothing(now));
+        if let Some(memory) = &mut self.memory {
+            memory.pairs.correct(receive, Departure { at, quality });
+        }
+    }
+
+    /// The system clock was stepped: what is remembered for interleaved mode is by another clock.
+    pub fn clock_stepped(&mut self) {
+        if let Some(memory) = &mut self.memory {
+            memory.pairs.forget();
+        }
+    }
+
+    /// When [`broadcast`](Self::broadcast) is to be called.
+    pub fn next_broadcast(&self) -> Option<Instant> {
+        self.broadcasts.next()
+    }
+
+    /// The next broadcast that is due at `now`, written to `out`, and where to send it. While not
+    /// synchronised there is nothing to tell.
+    pub fn broadcast(
+        &mut self,
+        now: Instant,
+        transmit: Timestamp,
+        out: &mut [u8; Header::LEN],
+    ) -> Option<SocketAddr> {
+        while let Some(due) = self.broadcasts.take(now) {
+            let transmit = transmit + self.smoothing(now);
+            let reference = self.reference(now, transmit);
+            if reference.leap == LeapIndicator::Unsynchronised {
+                continue;
+            }
+            let header = Header {
+                transmit_timestamp: Stamps::transmit(transmit),
+                ..self.header(&reference, Mode::Broadcast, 4, due.poll)
+            };
+            *out = header.to_bytes();
+            self.counters.broadcasts = self.counters.broadcasts.saturating_add(1);
+            return Some(due.destination);
+        }
+        None
     }
 
     /// Judges a datagram and writes the answer, if it gets one, to `out`.
@@ -125,15 +253,29 @@ impl Responder {
     }
 
     fn answer(&mut self, request: &[u8], arrival: &Arrival) -> Result<(Header, Verdict), Refusal> {
+        self.pending = None;
         check_sender(arrival.from)?;
-        if !self.access.allows(arrival.from.ip()) {
+        let client = arrival.from.ip();
+        if !self.access.allows(client) {
             return Err(Refusal::Denied);
         }
         let request = time_request(request, arrival.from.port())?.header;
+        let memory = self.memory.as_mut();
+        let asking =
+            memory.and_then(|memory| memory.clients.asks(client, Service::Ntp, arrival.monotonic));
         let ruling = match &mut self.limit {
-            Some(limit) => limit.limiter.judge(arrival.from.ip(), arrival.monotonic),
+            Some(limit) => {
+                let habit = asking.as_ref().map_or(Habit::Steady, Asking::habit);
+                limit.limiter.judge(client, habit, arrival.monotonic)
+            }
             None => Ruling::Within,
         };
+        if let Some(asking) = asking {
+            asking.was(match ruling {
+                Ruling::Within | Ruling::Leak | Ruling::Kiss => Treatment::Served,
+                Ruling::Over => Treatment::Dropped,
+            });
+        }
         match ruling {
             Ruling::Within => {}
             Ruling::Leak => self.counters.leaked = self.counters.leaked.saturating_add(1),
@@ -145,22 +287,75 @@ impl Responder {
 
     /// The time, as far as we know it.
     fn time(&mut self, request: &Header, arrival: &Arrival) -> Header {
-        let reference = self.reference(arrival);
-        let stamped = self.stamps.stamp(arrival);
+        let smoothing = self.smoothing(arrival.monotonic);
+        let (received, transmit) = (arrival.received + smoothing, arrival.transmit + smoothing);
+        let reference = self.reference(arrival.monotonic, transmit);
+        let stamped = self.stamps.stamp(received, transmit);
+        let departure = Departure { at: stamped.transmit, quality: StampQuality::Daemon };
+        let previous = self.interleave(request, stamped.receive, departure);
+        self.counters.received_by.count(arrival.quality);
+        self.counters.transmitted_by.count(previous.unwrap_or(departure).quality);
+        let poll = self.poll(request);
+        Header {
+            // In interleaved mode the client recognises the answer by its own receive timestamp.
+            origin_timestamp: match previous {
+                Some(_) => request.receive_timestamp,
+                None => request.transmit_timestamp,
+            },
+            receive_timestamp: stamped.receive,
+            transmit_timestamp: previous.unwrap_or(departure).at,
+            ..self.header(&reference, Mode::Server, request.version, poll)
+        }
+    }
+
+    /// When the answer left that the request names, if it names one; and remembers for the next
+    /// request that this one arrived at `receive` and when its answer is about to leave.
+    ///
+    /// Only clients that name an answer of ours are worth the memory: those in interleaved mode. So a
+    /// new one gets two answers in basic mode first (RFC 9769 §2).
+    fn interleave(
+        &mut self,
+        request: &Header,
+        receive: NtpTimestamp,
+        departure: Departure,
+    ) -> Option<Departure> {
+        let memory = self.memory.as_mut()?;
+        let interleaves = request.version == 4
+            && Stamps::may_be_reception(request.origin_timestamp)
+            && request.receive_timestamp != request.transmit_timestamp;
+        if !interleaves {
+            return None;
+        }
+        let previous = memory.pairs.take(request.origin_timestamp);
+        self.counters.interleaved =
+            self.counters.interleaved.saturating_add(u64::from(previous.is_some()));
+        memory.pairs.remember(receive, departure);
+        self.pending = Some(receive);
+        previous
+    }
+
+    /// Served time minus system clock.
+    fn smoothing(&self, now: Instant) -> Span {
+        let offset = self.view.smoothing.map_or(0.0, |smoothing| smoothing.offset_at(now));
+        Span::from_seconds(offset)
+    }
+
+    /// A header without timestamps but the reference's.
+    fn header(&self, reference: &Reference, mode: Mode, version: u8, poll: i8) -> Header {
         Header {
             leap: reference.leap,
-            version: request.version,
-            mode: Mode::Server,
+            version,
+            mode,
             stratum: reference.stratum,
-            poll: self.poll(request),
+            poll,
             precision: self.view.precision,
             root_delay: reference.root_delay,
             root_dispersion: reference.root_dispersion,
             reference_id: reference.id,
             reference_timestamp: reference.timestamp,
-            origin_timestamp: request.transmit_timestamp,
-            receive_timestamp: stamped.receive,
-            transmit_timestamp: stamped.transmit,
+            origin_timestamp: NtpTimestamp::ZERO,
+            receive_timestamp: NtpTimestamp::ZERO,
+            transmit_timestamp: NtpTimestamp::ZERO,
         }
     }
 
@@ -190,18 +385,20 @@ impl Responder {
         self.limit.as_ref().map_or(asked, |limit| asked.max(limit.least_poll))
     }
 
-    /// What the clock refers to at the moment of the answer.
-    fn reference(&self, arrival: &Arrival) -> Reference {
-        let synchronised =
-            self.view.leap != LeapIndicator::Unsynchronised && self.view.stratum < 16;
+    /// What the clock refers to at the moment of an answer that leaves at `transmit`.
+    fn reference(&self, now: Instant, transmit: Timestamp) -> Reference {
+        let view = &self.view;
+        let synchronised = view.leap != LeapIndicator::Unsynchronised && view.stratum < 16;
+        let smoothed = view.smoothing.is_some_and(|smoothing| smoothing.is_smoothing_at(now));
+        let reference_time = view.reference_time + self.smoothing(now);
         Reference {
-            leap: if synchronised { self.view.leap } else { LeapIndicator::Unsynchronised },
+            leap: if synchronised { view.leap } else { LeapIndicator::Unsynchronised },
             // 16 is for variables; a packet says 0 (RFC 5905 §7.3).
-            stratum: if synchronised { self.view.stratum } else { 0 },
-            id: self.view.reference_id,
-            timestamp: reference_timestamp(self.view.reference_time, arrival),
-            root_delay: NtpShort::from_seconds_ceil(self.view.root_delay),
-            root_dispersion: self.view.root_dispersion_at(arrival.monotonic),
+            stratum: if synchronised { view.stratum } else { 0 },
+            id: if smoothed { SMOOTHED_TIME } else { view.reference_id },
+            timestamp: reference_timestamp(reference_time, transmit),
+            root_delay: NtpShort::from_seconds_ceil(view.root_delay),
+            root_dispersion: view.root_dispersion_at(now),
         }
     }
 }
@@ -214,49 +411,6 @@ struct Reference {
     timestamp: NtpTimestamp,
     root_delay: NtpShort,
     root_dispersion: NtpShort,
-}
-
-/// Can the sender be one host that asks for the time?
-fn check_sender(from: SocketAddr) -> Result<(), Refusal> {
-    match from.port() {
-        0 => return Err(Refusal::PortZero),
-        1..NTP_PORT => return Err(Refusal::ReflectorPort),
-        NTP_PORT.. => {}
-    }
-    let one_host = match from.ip().to_canonical() {
-        IpAddr::V4(address) => matches!(address.octets()[0], 1..=223),
-        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
-    };
-    if one_host { Ok(()) } else { Err(Refusal::MartianSource) }
-}
-
-/// The datagram as a request for the time.
-///
-/// Extension fields are left unread: an unknown one does not change the question (RFC 7822 §3). A
-/// request with a MAC is refused in silence rather than by the crypto-NAK of RFC 5905 §9.2: a
-/// crypto-NAK is itself not authenticated, so no careful client heeds it.
-fn time_request(datagram: &[u8], source_port: u16) -> Result<Packet<'_>, Refusal> {
-    let packet = match classify(datagram) {
-        Message::Time(packet) => packet,
-        Message::Control(_) => return Err(Refusal::ControlMessage),
-        Message::Private(_) => return Err(Refusal::PrivateMessage),
-        Message::Garbage(garbage) => return Err(garbage.into()),
-    };
-    // Whatever port we listen on is NTP's to us.
-    match packet.effective_mode(source_port, NTP_PORT) {
-        Mode::Client => {}
-        Mode::SymmetricActive | Mode::SymmetricPassive => return Err(Refusal::Symmetric),
-        Mode::Server => return Err(Refusal::Response),
-        Mode::Broadcast => return Err(Refusal::Broadcast),
-        Mode::Reserved => return Err(Refusal::ReservedMode),
-        Mode::Control => return Err(Refusal::ControlMessage),
-        Mode::Private => return Err(Refusal::PrivateMessage),
-    }
-    match packet.trailer {
-        Trailer::None => Ok(packet),
-        Trailer::CryptoNak => Err(Refusal::CryptoNak),
-        Trailer::Mac { .. } => Err(Refusal::UnknownKey),
-    }
 }
 
 /// The shortest power of two of a second that keeps within the limit.

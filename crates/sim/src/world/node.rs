@@ -285,6 +285,7 @@ impl EngineNode {
         let now = self.clock.now(at);
         let arrival = Arrival {
             received,
+            quality: self.quality,
             transmit: now.system,
             monotonic: now.monotonic,
             from: request.from,
@@ -369,6 +370,10 @@ impl EngineNode {
             Output::Clock(command) => self.command_clock(at, command),
             Output::Publish(view) => self.responder.publish(view),
             Output::SaveDrift(drift) => self.drift = Some(drift),
+            Output::Exit => {
+                self.engine = None;
+                self.sockets.clear();
+            }
             Output::Event(event) => {
                 if event.severity() > Severity::Debug && self.log.len() < MAX_LOG {
                     self.log.push(LogLine {

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod interleaved;
+
 use super::*;
+use crate::server::{Broadcast, StampCounts};
 use proptest::prelude::*;
-use timeball_wire::{ExtensionField, FieldType, PacketWriter, Span};
+use timeball_wire::{ExtensionField, FieldType, NTP_PORT, PacketWriter, Span};
 
 const PRECISION: i8 = -24;
 const CLIENT: &str = "192.0.2.1:40000";
@@ -30,6 +33,7 @@ fn synchronised() -> ServerView {
         root_dispersion: 0.001,
         as_of: UPTIME - Span::from_secs(10),
         dispersion_rate: 15e-6,
+        smoothing: None,
     }
 }
 
@@ -44,6 +48,7 @@ fn serving() -> Responder {
 fn arrival(from: &str) -> Arrival {
     Arrival {
         received: NOW - Span::from_nanos(20_000),
+        quality: StampQuality::Kernel,
         transmit: NOW,
         monotonic: UPTIME,
         from: from.parse().unwrap(),
@@ -66,6 +71,11 @@ fn request(version: u8, mode: Mode) -> Header {
         receive_timestamp: NtpTimestamp::ZERO,
         transmit_timestamp: COOKIE,
     }
+}
+
+/// A receive timestamp of this moment.
+fn reception(at: Timestamp) -> NtpTimestamp {
+    NtpTimestamp::from_bits(NtpTimestamp::from(at).to_bits() | 1)
 }
 
 fn client_request() -> [u8; 48] {
@@ -110,8 +120,8 @@ fn an_answer_says_all_that_the_view_says() {
         reference_id: ReferenceId::from_bytes([198, 51, 100, 7]),
         reference_timestamp: (NOW - Span::from_secs(10)).into(),
         origin_timestamp: COOKIE,
-        receive_timestamp: (NOW - Span::from_nanos(20_000)).into(),
-        transmit_timestamp: NOW.into(),
+        receive_timestamp: reception(NOW - Span::from_nanos(20_000)),
+        transmit_timestamp: Stamps::transmit(NOW),
     };
     assert_eq!(answer, expected);
 }
@@ -263,8 +273,7 @@ fn senders_that_are_no_client_are_refused() {
         ("192.0.2.1:0", Refusal::PortZero),
         ("192.0.2.1:7", Refusal::ReflectorPort),
         ("192.0.2.1:19", Refusal::ReflectorPort),
-        ("192.0.2.1:53", Refusal::ReflectorPort),
-        ("192.0.2.1:122", Refusal::ReflectorPort),
+        ("192.0.2.1:37", Refusal::ReflectorPort),
         ("0.0.0.0:40000", Refusal::MartianSource),
         ("0.1.2.3:40000", Refusal::MartianSource),
         ("224.0.1.1:40000", Refusal::MartianSource),
@@ -358,6 +367,67 @@ fn requests_over_the_limit_are_refused() {
 }
 
 #[test]
+fn clients_are_remembered_with_what_became_of_their_requests() {
+    let rate_limit = Some(RateLimit { interval: 8.0, burst: 1, leak: 0, kiss: 0 });
+    let mut responder = responder(&Settings { rate_limit, ..everybody() }, synchronised());
+    for _ in 0..3 {
+        ask(&mut responder, &client_request(), CLIENT);
+    }
+    ask(&mut responder, &request(4, Mode::Server).to_bytes(), CLIENT);
+    responder.note_command([127, 0, 0, 1].into(), Treatment::Served, UPTIME);
+    let clients: Vec<_> = responder.clients().unwrap().iter_from(0).collect();
+    assert_eq!(clients.len(), 2);
+    let (place, client) =
+        clients.into_iter().find(|(_, c)| c.address == IpAddr::from([192, 0, 2, 1])).unwrap();
+    assert_eq!((client.ntp.hits, client.ntp.drops, client.command.hits), (3, 2, 0));
+    responder.reset_client(place);
+    assert_eq!(responder.clients().unwrap().get(place).unwrap().ntp.hits, 0);
+    let counters = responder.counters();
+    assert_eq!((counters.requests(), counters.commands), (3, 1));
+    assert_eq!(counters.received_by, StampCounts { kernel: 1, ..StampCounts::default() });
+}
+
+#[test]
+fn who_serves_nobody_remembers_nothing() {
+    let nobody = Settings::default();
+    assert!(responder(&nobody, synchronised()).clients().is_none());
+    let unlogged = Settings { client_log: None, ..everybody() };
+    assert!(responder(&unlogged, synchronised()).clients().is_none());
+
+    let mut responder = responder(&nobody, synchronised());
+    responder.change_access("192.0.2.0/24".parse().unwrap(), Access::Allow, Extent::Default);
+    assert!(responder.clients().is_some());
+    time(&mut responder, &client_request());
+    responder.change_access("0.0.0.0/0".parse().unwrap(), Access::Deny, Extent::All);
+    assert_refused(&mut responder, &client_request(), CLIENT, Refusal::Denied);
+    assert!(responder.clients().is_none() && !responder.access().allow_anybody());
+}
+
+#[test]
+fn broadcasts_tell_the_time_once_it_is_known() {
+    let destination = "192.0.2.255:123".parse().unwrap();
+    let broadcasts = vec![Broadcast { interval: 64.0, destination }];
+    let view = ServerView::unsynchronised(PRECISION, UPTIME);
+    let mut responder = responder(&Settings { broadcasts, ..Settings::default() }, view);
+    let mut out = [0; 48];
+    let at = |seconds| (UPTIME + Span::from_secs(seconds), NOW + Span::from_secs(seconds));
+    for seconds in [0, 64] {
+        let (now, transmit) = at(seconds);
+        assert_eq!(responder.broadcast(now, transmit, &mut out), None);
+    }
+    responder.publish(synchronised());
+    let (now, transmit) = at(128);
+    assert_eq!(responder.next_broadcast(), Some(now));
+    assert_eq!(responder.broadcast(now, transmit, &mut out), Some(destination));
+    let sent = Header::from_bytes(&out);
+    assert_eq!((sent.mode, sent.version, sent.stratum, sent.poll), (Mode::Broadcast, 4, 2, 6));
+    assert_eq!(sent.transmit_timestamp, Stamps::transmit(transmit));
+    assert!(sent.origin_timestamp.is_zero() && sent.receive_timestamp.is_zero());
+    assert_eq!(responder.broadcast(now, transmit, &mut out), None);
+    assert_eq!(responder.counters().broadcasts, 1);
+}
+
+#[test]
 fn only_requests_count_against_the_limit() {
     let rate_limit = Some(RateLimit { interval: 8.0, burst: 1, leak: 0, kiss: 0 });
     let mut responder = responder(&Settings { rate_limit, ..everybody() }, synchronised());
@@ -420,6 +490,7 @@ proptest! {
         for (count, (request, from, received, transmit)) in exchanges.into_iter().enumerate() {
             let arrival = Arrival {
                 received: Timestamp::from_nanos(received),
+                quality: StampQuality::Daemon,
                 transmit: Timestamp::from_nanos(transmit),
                 monotonic: UPTIME + Span::from_nanos(transmit >> 20),
                 from,
