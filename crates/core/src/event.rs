@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use timeball_wire::{KissCode, Span, Timestamp};
 
-use crate::association::Reject;
+use crate::association::{Connectivity, Reject};
+use crate::engine::SourceChange;
 use crate::selection::State;
 
 /// Something worth a line in the log. `Display` is that line.
@@ -18,8 +19,41 @@ pub enum Event {
     },
     /// There is no time to follow any more, or not yet.
     Unsynchronised {
-        /// Why.
+        /// Why, in words.
         reason: String,
+        /// Why.
+        cause: Cause,
+    },
+    /// The clock was compared with the sources, and is about to be corrected.
+    Updated {
+        /// True time minus system clock (s).
+        offset: f64,
+        /// The part of it that no earlier update had seen (s).
+        unforeseen: f64,
+    },
+    /// A source was added by an operator.
+    Added {
+        /// Its name.
+        name: String,
+    },
+    /// A source was removed by an operator.
+    Removed {
+        /// Its name.
+        name: String,
+    },
+    /// A source is asked from now on, or not any more.
+    Connectivity {
+        /// Its name.
+        name: String,
+        /// Whether.
+        connectivity: Connectivity,
+    },
+    /// An operator has changed something about a source.
+    Modified {
+        /// Its name.
+        name: String,
+        /// What.
+        change: SourceChange,
     },
     /// A source's state changed.
     SourceState {
@@ -103,6 +137,20 @@ pub enum Event {
         /// How far it is off (s).
         offset: f64,
     },
+    /// An offset that cannot be true is ignored.
+    OffsetIgnored {
+        /// How far the clock would be off (s).
+        offset: f64,
+        /// The largest change that is believed (s).
+        limit: f64,
+    },
+    /// Offsets that cannot be true have been ignored as often as an operator wanted: we end.
+    OffsetFatal {
+        /// How far the clock would be off (s).
+        offset: f64,
+        /// The largest change that is believed (s).
+        limit: f64,
+    },
     /// All sources together are beyond the panic bound: nothing is adjusted until an operator says.
     Panic {
         /// How far they are off (s).
@@ -138,6 +186,33 @@ pub enum Event {
     },
 }
 
+/// Why there is no time to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// There are no sources at all.
+    NoSources,
+    /// No source may be selected.
+    NoneSelectable {
+        /// So many do not answer.
+        unreachable: usize,
+    },
+    /// No majority of the candidates agrees.
+    NoMajority {
+        /// The most that agree.
+        agreeing: usize,
+        /// All of them.
+        candidates: usize,
+    },
+    /// Fewer agree than are required.
+    TooFew,
+    /// A required source does not agree.
+    RequiredMissing,
+    /// The candidates need more measurements.
+    Waiting,
+    /// The last update is too long ago.
+    Aged,
+}
+
 /// How loud an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -155,8 +230,12 @@ impl Event {
     /// How loud this event is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Rejected { .. } => Severity::Debug,
+            Self::Rejected { .. } | Self::Updated { .. } => Severity::Debug,
             Self::SystemPeer { .. }
+            | Self::Added { .. }
+            | Self::Removed { .. }
+            | Self::Connectivity { .. }
+            | Self::Modified { .. }
             | Self::Replaced { .. }
             | Self::Resumed { .. }
             | Self::LeapArmed { .. }
@@ -181,8 +260,11 @@ impl Event {
             | Self::ForeignStep { .. }
             | Self::ForeignFrequency { .. }
             | Self::StepRefused { .. }
+            | Self::OffsetIgnored { .. }
             | Self::LeapTableExpired { .. } => Severity::Warning,
-            Self::Panic { .. } | Self::ClockError { .. } => Severity::Error,
+            Self::Panic { .. } | Self::OffsetFatal { .. } | Self::ClockError { .. } => {
+                Severity::Error
+            }
         }
     }
 }
@@ -191,7 +273,18 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SystemPeer { name } => write!(f, "selected source {name}"),
-            Self::Unsynchronised { reason } => write!(f, "not synchronised: {reason}"),
+            Self::Unsynchronised { reason, .. } => write!(f, "not synchronised: {reason}"),
+            Self::Updated { offset, .. } => write!(f, "the clock is {offset:+.9} s off"),
+            Self::Added { name } => write!(f, "source {name} added"),
+            Self::Removed { name } => write!(f, "source {name} removed"),
+            Self::Connectivity { name, connectivity } => match connectivity {
+                Connectivity::Online => write!(f, "source {name} is asked"),
+                Connectivity::Offline => write!(f, "source {name} is not asked any more"),
+                Connectivity::AutoOffline => {
+                    write!(f, "source {name} is asked for as long as it can be reached")
+                }
+            },
+            Self::Modified { name, change } => write!(f, "source {name}: {change}"),
             Self::SourceState { name, state, reason } => {
                 write!(f, "source {name}: {state}: {reason}")
             }
@@ -239,6 +332,16 @@ impl fmt::Display for Event {
                     "the clock is {offset:+.3} s off and may not be stepped any more: slewing"
                 )
             }
+            Self::OffsetIgnored { offset, limit } => write!(
+                f,
+                "adjustment of {offset:.3} seconds exceeds the allowed maximum of {limit:.3} \
+                 seconds: ignored"
+            ),
+            Self::OffsetFatal { offset, limit } => write!(
+                f,
+                "adjustment of {offset:.3} seconds exceeds the allowed maximum of {limit:.3} \
+                 seconds once too often: exiting; check the sources"
+            ),
             Self::Panic { offset, bound } => write!(
                 f,
                 "all sources are {offset:+.3} s away from the clock, beyond the panic bound of \

@@ -33,9 +33,10 @@ pub struct Local {
     /// Sources at this very stratum are ignored, unless their reference ID is smaller than ours: of
     /// several servers with this setting one leads.
     pub orphan: bool,
-    /// After the start, so long (s) without synchronisation before it takes over.
+    /// So long (s) after the last update before it takes over from the sources.
     pub wait_synchronised: f64,
-    /// After the last update, so long (s) before it takes over.
+    /// So long (s) after the start, or after the sources were lost, before it takes over from
+    /// nothing.
     pub wait_unsynchronised: f64,
 }
 

@@ -76,6 +76,8 @@ pub struct Timeline {
     /// Leap seconds inserted (positive) or deleted since the start. UTC repeats them, the
     /// oscillator doesn't: `UTC + leap` is continuous.
     leap: Span,
+    /// What is known of the oscillator's own changes (s/s): it is read as if it did not make them.
+    compensation: f64,
 }
 
 fn system_minus_monotonic(now: &Now) -> Span {
@@ -99,6 +101,7 @@ impl Timeline {
             last: now,
             base: system_minus_monotonic(&now),
             leap: Span::ZERO,
+            compensation: 0.0,
         }
     }
 
@@ -136,14 +139,32 @@ impl Timeline {
             at = middle(self.last.system, now.system);
         }
 
-        let frequency = self.current().frequency;
-        if now.frequency != frequency {
-            disturbance.frequency = Some((frequency, now.frequency));
-            let oscillator = self.current().oscillator_at(at);
-            self.begin(Segment { system: at, oscillator, frequency: now.frequency });
-        }
+        let before = self.last.frequency;
         self.last = now;
+        if now.frequency != before {
+            disturbance.frequency = Some((before, now.frequency));
+            self.bend(at);
+        }
         disturbance
+    }
+
+    /// The frequency is another one since the system clock showed `at`.
+    fn bend(&mut self, at: Timestamp) {
+        let oscillator = self.current().oscillator_at(at);
+        self.begin(Segment { system: at, oscillator, frequency: self.rate() });
+    }
+
+    /// From the last observation on, something other than measurements of time (a thermometer) says
+    /// that the oscillator needs this correction (s/s). What is called the oscillator has it already:
+    /// frequencies are those of a compensated one.
+    pub fn compensate(&mut self, compensation: f64) {
+        self.compensation = compensation;
+        self.bend(self.last.system);
+    }
+
+    /// What to tell the kernel so that the system clock runs at `rate` (s/s) against the oscillator.
+    pub fn kernel_frequency(&self, rate: f64) -> f64 {
+        rate + self.compensation + rate * self.compensation
     }
 
     /// Declares the step just observed a leap second: UTC repeated (`step` negative) or skipped a
@@ -187,9 +208,14 @@ impl Timeline {
         utc + self.leap
     }
 
-    /// Frequency correction (s/s) in force.
-    pub fn frequency(&self) -> f64 {
-        self.current().frequency
+    /// Frequency correction (s/s) in force, as the kernel has it.
+    pub const fn frequency(&self) -> f64 {
+        self.last.frequency
+    }
+
+    /// How fast the system clock runs against the oscillator (s/s).
+    pub fn rate(&self) -> f64 {
+        (self.last.frequency - self.compensation) / (1.0 + self.compensation)
     }
 }
 

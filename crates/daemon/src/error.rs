@@ -29,6 +29,9 @@ pub enum Error {
     /// Waiting for sockets failed.
     #[error("waiting for sockets failed: {0}")]
     Poll(#[source] io::Error),
+    /// The sources want changes of the clock that the configuration does not believe.
+    #[error("the clock may not be changed as much as the sources want")]
+    GivenUp,
     /// The engine refuses what it is told.
     #[error("the engine refuses: {0}")]
     Command(#[source] CommandError),

@@ -395,6 +395,7 @@ impl EventLoop {
                 Output::Clock(command) => self.adjust_clock(command)?,
                 Output::Publish(view) => self.server.publish(view),
                 Output::SaveDrift(drift) => self.save_drift(drift)?,
+                Output::Exit => return Err(Error::GivenUp),
                 Output::Event(event) => {
                     if let Event::ForeignStep { .. } | Event::Resumed { .. } = event {
                         self.exchanges.clock_stepped();

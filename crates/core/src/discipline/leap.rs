@@ -8,6 +8,7 @@
 use timeball_wire::{LeapIndicator, Span, Timestamp};
 
 const DAY: i64 = 86_400;
+const SECOND: Span = Span::from_secs(1);
 
 /// This close to a leap second the kernel may be making it, and is not to be disturbed. It does so
 /// with its next tick, a little after midnight has shown.
@@ -43,9 +44,17 @@ impl LeapSecond {
         }
     }
 
-    /// Its midnight has come, and perhaps the kernel has not made it yet.
+    /// What the clock shows when it has to be made: a deleted second is the one before midnight.
+    pub fn moment(&self) -> Timestamp {
+        match self.indicator {
+            LeapIndicator::Delete => self.midnight - SECOND,
+            _ => self.midnight,
+        }
+    }
+
+    /// Its moment has come, and perhaps the kernel has not made it yet.
     pub fn is_being_made(&self, now: Timestamp) -> bool {
-        now >= self.midnight && now - self.midnight < KERNEL_AT_WORK
+        now >= self.moment() && now - self.midnight < KERNEL_AT_WORK
     }
 
     /// A step of the clock by `by`, seen at `now`, is this leap second.
@@ -105,6 +114,9 @@ mod tests {
     fn the_kernel_has_two_seconds() {
         let leap = LeapSecond::announced(INSERT, at(1_483_185_600)).expect("its day");
         let made = [-1, 0, 1, 2].map(|after| leap.is_being_made(at(1_483_228_800 + after)));
+        assert_eq!(made, [false, true, true, false]);
+        let leap = LeapSecond { indicator: LeapIndicator::Delete, ..leap };
+        let made = [-2, -1, 1, 2].map(|after| leap.is_being_made(at(1_483_228_800 + after)));
         assert_eq!(made, [false, true, true, false]);
     }
 }

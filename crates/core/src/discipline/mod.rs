@@ -6,40 +6,51 @@
 //! Between updates, and when none come any more, the clock runs along the line and the
 //! [`Reference`] says how wrong it may have become.
 
+mod change_guard;
 pub mod command;
 pub mod drift;
+mod fallback_drift;
+mod kernel_status;
 pub mod leap;
+mod leap_duty;
 pub mod leap_table;
+pub(crate) mod local;
+mod orders;
 pub mod reference;
+mod served;
+pub mod settings;
 pub mod slew;
 pub mod smoothing;
 pub mod step_policy;
 mod target;
+mod updates;
 
-use timeball_wire::{Instant, LeapIndicator, Span, Timestamp};
+use timeball_wire::{Instant, Span};
 
+use change_guard::{ChangeGuard, Ruling};
 pub use command::{ClockCommand, SyncStatus};
 pub use drift::Drift;
+use fallback_drift::FallbackDrift;
+use leap_duty::LeapDuty;
 pub use leap_table::LeapTable;
 pub use reference::Reference;
+pub use settings::{LeapMode, MaxChange, Settings};
+use slew::{Haste, Limits};
+use smoothing::Smoother;
 pub use step_policy::StepPolicy;
 use target::Target;
+pub use updates::Updates;
 
 use crate::combination::Combination;
 use crate::engine::{ClockError, Outbox};
 use crate::estimator::Frequency;
 use crate::event::Event;
 use crate::now::Now;
+use crate::server::Smoothing;
 use crate::timeline::Timeline;
-use leap::LeapSecond;
-use leap_table::Foreseen;
 
 /// MAXDISP (RFC 5905 §7.2): a clock that may be this wrong (s) is not synchronised.
 const MAX_BOUND: f64 = 16.0;
-
-/// How often the kernel is told how good the clock is, when nothing else happens. It lets its bound
-/// grow by 500 ppm meanwhile, so a long silence would understate the clock.
-const STATUS_INTERVAL: Span = Span::from_secs(16);
 
 /// How often the drift file is written.
 const DRIFT_INTERVAL: Span = Span::from_secs(3600);
@@ -50,90 +61,9 @@ const FIRST_DRIFT: Span = Span::from_secs(300);
 /// A frequency less certain than this (s/s) is not worth remembering.
 const DRIFT_UNCERTAINTY: f64 = 20e-6;
 
-/// A smaller step (s) the time line could not see.
-const SMALLEST_STEP: f64 = 1e-4;
-
-/// How the clock may be corrected.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Correct the clock at all; without it the engine only watches.
-    pub control: bool,
-    /// Step if the clock is further off than this (s), while steps are allowed.
-    pub step_threshold: f64,
-    /// How many updates after the start may step; `None` for all.
-    pub step_limit: Option<u32>,
-    /// Largest slew rate (s/s).
-    pub max_slew: f64,
-    /// Largest frequency correction (s/s).
-    pub max_frequency: f64,
-    /// Sources that are all further off than this (s), after the first updates, are an alarm and not
-    /// a correction.
-    pub panic_threshold: f64,
-    /// Wander (s/s) assumed of the oscillator when a bound has to grow without measurements.
-    pub wander: f64,
-    /// What is known of leap seconds, past and to come.
-    pub leap_table: Option<LeapTable>,
-    /// How a leap second is made.
-    pub leap_mode: LeapMode,
-    /// How long a slew may take, against the time between two updates: the larger, the calmer the
-    /// frequency. `None` lets the discipline choose.
-    pub correction_time_ratio: Option<f64>,
-    /// A frequency less certain than this (s/s) is not used.
-    pub max_update_skew: f64,
-    /// Offsets that are ignored at first, and end the program at last.
-    pub max_change: Option<MaxChange>,
-    /// Averages of the frequency to run by when there are no updates any more: shortest and longest
-    /// time (log₂ s).
-    pub fallback_drift: Option<(i8, i8)>,
-    /// Step, rather than slew, if the first measurement is further off than this (s), whatever the
-    /// other limits say. For a start phase with its own sources.
-    pub initial_step: Option<f64>,
-}
-
-/// How a leap second is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeapMode {
-    /// By the kernel, at midnight.
-    System,
-    /// By a step, at midnight.
-    Step,
-    /// By a slew, from midnight on.
-    Slew,
-    /// Not at all: it is an offset like any other when the sources show it.
-    Ignore,
-}
-
-/// Offsets that cannot be true.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MaxChange {
-    /// An offset larger than this (s) is ignored.
-    pub threshold: f64,
-    /// But for the first so many updates.
-    pub start: u32,
-    /// After so many ignored offsets the program ends; `None`: never.
-    pub ignore: Option<u32>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            control: true,
-            step_threshold: 1.0,
-            step_limit: Some(3),
-            max_slew: 1000e-6,
-            max_frequency: 500e-6,
-            panic_threshold: 1000.0,
-            wander: 1e-6,
-            leap_table: None,
-            leap_mode: LeapMode::System,
-            correction_time_ratio: None,
-            max_update_skew: 1000e-6,
-            max_change: None,
-            fallback_drift: None,
-            initial_step: None,
-        }
-    }
-}
+/// What half a standard deviation is, as a share of the whole: offsets no larger than that are slewed
+/// for as long as `correction_time_ratio` says.
+const HALF: f64 = 0.5;
 
 /// The system clock's discipline.
 #[derive(Clone, Debug)]
@@ -142,27 +72,27 @@ pub struct Discipline {
     /// The kernel has refused; asking again would only fill the log.
     refused: bool,
     steps: StepPolicy,
+    changes: ChangeGuard,
     /// The oscillator's frequency against true time, as well as it is known.
     frequency: Frequency,
+    fallback: FallbackDrift,
     target: Option<Target>,
     reference: Option<Reference>,
-    /// The frequency in force includes a slew, until then.
+    /// How much of a hurry the last update left.
+    haste: Haste,
+    /// What the slew in force adds to the frequency (s/s), and when it ends.
+    slew_rate: f64,
     slew_end: Option<Instant>,
-    /// What the sources said last.
-    announced: LeapIndicator,
-    leap: Option<LeapSecond>,
-    /// The midnight whose leap second has been made: the clock shows the second before it again.
-    leap_made: Option<Timestamp>,
-    /// That the table has expired has been reported.
-    expiry_noted: bool,
+    leap: LeapDuty,
+    smoother: Option<Smoother>,
     panicked: bool,
     /// A step has been ordered and not been carried out yet.
     stepping: bool,
     last_update: Option<Instant>,
+    fallback_due: Option<Instant>,
     status_due: Instant,
     drift_due: Instant,
-    /// Updates of the clock since the start.
-    pub updates: u64,
+    updates: Updates,
     /// Steps of the clock since the start.
     pub stepped: u64,
 }
@@ -173,42 +103,49 @@ impl Discipline {
     pub fn new(now: Now, settings: Settings, frequency: Frequency) -> Self {
         Self {
             steps: StepPolicy::new(&settings),
+            changes: ChangeGuard::default(),
+            fallback: FallbackDrift::new(settings.fallback_drift),
             settings,
             refused: false,
             frequency,
             target: None,
             reference: None,
+            haste: Haste::Pace(Span::ZERO),
+            slew_rate: 0.0,
             slew_end: None,
-            announced: LeapIndicator::NoWarning,
-            leap: None,
-            leap_made: None,
-            expiry_noted: false,
+            leap: LeapDuty::new(),
+            smoother: None,
             panicked: false,
             stepping: false,
             last_update: None,
+            fallback_due: None,
             status_due: now.monotonic,
             drift_due: now.monotonic + FIRST_DRIFT,
-            updates: 0,
+            updates: Updates::default(),
             stepped: 0,
         }
     }
 
     /// Runs the clock at the remembered frequency until the sources know better.
-    pub fn start(&self, out: &mut Outbox) {
-        self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
+    pub fn start(&mut self, timeline: &Timeline, out: &mut Outbox) {
+        self.run(0.0, timeline, out);
     }
 
     /// Other rules from now on.
-    pub fn configure(&mut self, settings: Settings, out: &mut Outbox) {
+    pub fn configure(&mut self, settings: Settings, timeline: &Timeline, out: &mut Outbox) {
         if !settings.control {
             // The last word: a slew that nobody ends would go on for ever.
-            self.end_slew(out);
+            self.end_slew(timeline, out);
         }
         if settings.step_limit != self.settings.step_limit {
             self.steps = StepPolicy::new(&settings);
         }
         if settings.leap_table != self.settings.leap_table {
-            self.expiry_noted = false;
+            self.leap.table_changed();
+        }
+        if settings.fallback_drift != self.settings.fallback_drift {
+            self.fallback = FallbackDrift::new(settings.fallback_drift);
+            self.fallback_due = None;
         }
         self.settings = settings;
     }
@@ -224,6 +161,13 @@ impl Discipline {
         }
     }
 
+    /// Runs the clock along the line, or beside it by `slew_rate` (s/s).
+    fn run(&mut self, slew_rate: f64, timeline: &Timeline, out: &mut Outbox) {
+        self.slew_rate = slew_rate;
+        let frequency = timeline.kernel_frequency(self.base_frequency() + slew_rate);
+        self.command(ClockCommand::SetFrequency(frequency), out);
+    }
+
     /// Frequency correction (s/s) that the oscillator needs, within the limit.
     pub fn base_frequency(&self) -> f64 {
         self.frequency.value.clamp(-self.settings.max_frequency, self.settings.max_frequency)
@@ -232,6 +176,11 @@ impl Discipline {
     /// What is known of the oscillator's frequency.
     pub const fn frequency(&self) -> Frequency {
         self.frequency
+    }
+
+    /// What the updates since the start were like.
+    pub const fn updates(&self) -> &Updates {
+        &self.updates
     }
 
     /// True time minus system clock (s) by the last update, predicted to now.
@@ -260,27 +209,11 @@ impl Discipline {
         !self.panicked && self.bound(now, timeline).is_some_and(|bound| bound < MAX_BOUND)
     }
 
-    /// The midnight of the leap second that is due today, or of the one made last.
-    pub fn leap_midnight(&self) -> Option<Timestamp> {
-        self.leap.map(|leap| leap.midnight).or(self.leap_made)
-    }
-
-    /// The leap warning to pass on.
-    pub fn leap_indicator(&self) -> LeapIndicator {
-        self.leap.as_ref().map_or(LeapIndicator::NoWarning, |leap| leap.indicator)
-    }
-
-    /// TAI − UTC (s), if a table says it and the clock is good enough to know when it changes.
-    pub fn tai_offset(&self, now: Now, timeline: &Timeline) -> Option<i32> {
-        let table = self.settings.leap_table.as_ref()?;
-        self.is_synchronised(now, timeline).then(|| table.settled_tai_offset_at(now.system))?
-    }
-
     /// When [`Self::handle_timeout`] is due.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let status = self.reference.as_ref().map(|_| self.status_due);
-        let drift = self.reference.as_ref().map(|_| self.drift_due);
-        [status, drift, self.slew_end].into_iter().flatten().min()
+        let reference = self.reference.as_ref();
+        let regular = reference.map(|_| self.status_due.min(self.drift_due));
+        [regular, self.slew_end, self.fallback_due, self.leap.look_at()].into_iter().flatten().min()
     }
 
     /// The sources have come to a new opinion.
@@ -291,25 +224,65 @@ impl Discipline {
         combination: &Combination,
         out: &mut Outbox,
     ) {
+        let change = combination.offset - self.offset(timeline).unwrap_or(0.0);
+        if !self.believes(now, change, timeline, out) {
+            return;
+        }
         let pace = self.last_update.map_or(Span::ZERO, |last| now.monotonic - last);
         self.last_update = Some(now.monotonic);
-        self.updates += 1;
-        self.frequency = combination.frequency;
+        let before = self.frequency.value;
+        if combination.frequency.sd <= self.settings.max_update_skew {
+            self.frequency = combination.frequency;
+        }
+        let residual = combination.frequency.value - self.frequency.value;
+        self.updates.add(change, residual, pace.seconds());
+        self.fallback.learn(self.frequency.value, pace.seconds());
+        self.fallback_due = self.next_fallback(0.0);
         self.target = Some(Target::new(timeline, combination.offset, self.frequency.value));
         self.reference = Some(Reference::new(now, combination, self.settings.wander));
-        self.announced = combination.leap;
+        self.leap.announced = combination.leap;
+        self.haste = match self.settings.correction_time_ratio {
+            None => Haste::Pace(pace),
+            Some(ratio) => Haste::Area(ratio * HALF * combination.offset_sd * pace.seconds()),
+        };
+        if let Some(smoother) = &mut self.smoother {
+            let faster = self.frequency.value - before;
+            smoother.moved(change, faster, self.frequency.sd, now.monotonic);
+        }
         self.expect_leap(now, timeline, out);
-        self.correct(now, timeline, pace, out);
+        self.correct(now, timeline, out);
         self.steps.updated();
     }
 
+    /// May the clock really be off by so much more (s) than was thought?
+    fn believes(&mut self, now: Now, change: f64, timeline: &Timeline, out: &mut Outbox) -> bool {
+        let Some(limit) = &self.settings.max_change else { return true };
+        let (offset, limit, ruling) =
+            (change, limit.threshold, self.changes.judge(limit, change, self.updates.count));
+        match ruling {
+            Ruling::Believe => true,
+            Ruling::Ignore => {
+                out.event(Event::OffsetIgnored { offset, limit });
+                false
+            }
+            Ruling::GiveUp => {
+                self.stop(now, timeline, out);
+                out.event(Event::OffsetFatal { offset, limit });
+                out.exit();
+                false
+            }
+        }
+    }
+
     /// Brings the clock towards its target: by a step, a slew, or not at all.
-    fn correct(&mut self, now: Now, timeline: &Timeline, pace: Span, out: &mut Outbox) {
+    fn correct(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         let Some(offset) = self.offset(timeline).filter(|_| !self.stepping) else { return };
         let far = offset.abs() > self.settings.step_threshold;
-        if far && self.steps.allowed() {
+        let at_first = self.updates.count == 1
+            && self.settings.initial_step.is_some_and(|threshold| offset.abs() > threshold);
+        if at_first || (far && self.steps.allowed()) {
             self.panicked = false;
-            self.step(offset, out);
+            self.step(now, offset, timeline, out);
             return;
         }
         if offset.abs() > self.settings.panic_threshold && self.controls_clock() {
@@ -318,24 +291,27 @@ impl Discipline {
                 out.event(Event::Panic { offset, bound });
             }
             self.panicked = true;
-            self.end_slew(out);
+            self.end_slew(timeline, out);
             return;
         }
         self.panicked = false;
         if far && self.controls_clock() && self.steps.refuse() {
             out.event(Event::StepRefused { offset });
         }
-        self.slew(now, offset, pace, out);
+        self.slew(now, offset, self.haste, timeline, out);
     }
 
-    fn step(&mut self, offset: f64, out: &mut Outbox) {
+    fn step(&mut self, now: Now, offset: f64, timeline: &Timeline, out: &mut Outbox) {
         if !self.controls_clock() {
             return;
         }
         self.slew_end = None;
         self.stepping = true;
         self.stepped += 1;
-        self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
+        if let Some(smoother) = &mut self.smoother {
+            smoother.reset(now.monotonic);
+        }
+        self.run(0.0, timeline, out);
         self.command(ClockCommand::Step(Span::from_seconds(offset)), out);
         out.event(Event::Stepped { by: Span::from_seconds(offset) });
     }
@@ -348,14 +324,20 @@ impl Discipline {
         }
     }
 
-    fn slew(&mut self, now: Now, offset: f64, pace: Span, out: &mut Outbox) {
+    fn slew(&mut self, now: Now, offset: f64, haste: Haste, timeline: &Timeline, out: &mut Outbox) {
         if !self.controls_clock() {
             return;
         }
-        let slew = slew::plan(offset, pace, self.settings.max_slew);
+        let limits = Limits { max_rate: self.settings.max_slew, frequency: self.base_frequency() };
+        let slew = slew::plan(offset, haste, limits);
         self.slew_end = slew.map(|slew| now.monotonic + slew.duration);
-        let rate = slew.map_or(0.0, |slew| slew.rate);
-        self.command(ClockCommand::SetFrequency(self.base_frequency() + rate), out);
+        self.run(slew.map_or(0.0, |slew| slew.rate), timeline, out);
+    }
+
+    fn end_slew(&mut self, timeline: &Timeline, out: &mut Outbox) {
+        if self.slew_end.take().is_some() {
+            self.run(0.0, timeline, out);
+        }
     }
 
     /// Something is due.
@@ -364,19 +346,45 @@ impl Discipline {
             self.slew_end = None;
             if let Some(offset) = self.offset(timeline) {
                 // Timers are late: what the slew went too far is taken back by the next.
-                self.slew(now, offset, Span::ZERO, out);
+                let haste = match self.haste {
+                    Haste::Pace(_) => Haste::Pace(Span::ZERO),
+                    Haste::Area(area) => Haste::Area(area),
+                };
+                self.slew(now, offset, haste, timeline, out);
             }
         }
+        if self.fallback_due.is_some_and(|due| due <= now.monotonic) {
+            self.fall_back(now, timeline, out);
+        }
         if self.reference.is_none() {
+            self.leap.disarm();
             return;
         }
-        if self.status_due <= now.monotonic {
+        let look = self.leap.look_at().is_some_and(|at| at <= now.monotonic);
+        if look || self.status_due <= now.monotonic {
             self.tell_kernel(now, timeline, out);
         }
         if self.drift_due <= now.monotonic {
             self.drift_due = now.monotonic + DRIFT_INTERVAL;
             self.save_drift(out);
         }
+    }
+
+    /// There have been no updates for so long that another frequency is better than the last one.
+    fn fall_back(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+        let silence = self.last_update.map_or(0.0, |last| (now.monotonic - last).seconds());
+        self.fallback_due = self.next_fallback(silence);
+        if let Some(frequency) = self.fallback.after(silence) {
+            self.frequency.value = frequency;
+            let offset = self.offset(timeline).unwrap_or(0.0);
+            self.target = self.target.map(|_| Target::new(timeline, offset, frequency));
+            self.run(self.slew_rate, timeline, out);
+        }
+    }
+
+    fn next_fallback(&self, silence: f64) -> Option<Instant> {
+        let change = self.fallback.next_change(silence)?;
+        Some(self.last_update? + Span::from_seconds(change))
     }
 
     fn save_drift(&self, out: &mut Outbox) {
@@ -388,81 +396,13 @@ impl Discipline {
         }
     }
 
-    /// Tells the kernel how good the clock is.
-    pub fn tell_kernel(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        self.expect_leap(now, timeline, out);
-        self.send_status(now, timeline, out);
-    }
-
-    fn send_status(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        self.status_due = now.monotonic + STATUS_INTERVAL;
-        let bound = self.bound(now, timeline).unwrap_or(MAX_BOUND).min(MAX_BOUND);
-        let estimate = self.reference.as_ref().map_or(MAX_BOUND, |reference| {
-            reference.offset_sd + self.offset(timeline).unwrap_or(0.0).abs()
-        });
-        self.command(
-            ClockCommand::SetStatus(SyncStatus {
-                synchronised: self.is_synchronised(now, timeline),
-                leap: self.leap_indicator(),
-                max_error: Span::from_seconds(bound),
-                est_error: Span::from_seconds(estimate.min(bound)),
-                tai_offset: self.tai_offset(now, timeline),
-            }),
-            out,
-        );
-    }
-
-    /// Is there a leap second at the end of the day? A clock that is not synchronised cannot know
-    /// the day.
-    fn expect_leap(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        if self.leap.is_some_and(|leap| leap.is_being_made(now.system)) {
-            return;
-        }
-        let expected = if self.is_synchronised(now, timeline) {
-            self.note_expiry(now, out);
-            self.foresee_leap(now).filter(|leap| Some(leap.midnight) != self.leap_made)
-        } else {
-            None
-        };
-        if expected.map(|leap| leap.indicator) != self.leap.map(|leap| leap.indicator) {
-            out.event(Event::LeapArmed { direction: expected.map_or(0, |leap| leap.direction()) });
-            self.status_due = now.monotonic;
-        }
-        self.leap = expected;
-    }
-
-    fn foresee_leap(&self, now: Now) -> Option<LeapSecond> {
-        let table = self.settings.leap_table.as_ref();
-        match table.map_or(Foreseen::Unknown, |table| table.leap_at_end_of_day(now.system)) {
-            Foreseen::Leap(leap) => Some(leap),
-            Foreseen::None => None,
-            Foreseen::Unknown => LeapSecond::announced(self.announced, now.system),
-        }
-    }
-
-    fn note_expiry(&mut self, now: Now, out: &mut Outbox) {
-        let Some(table) = &self.settings.leap_table else { return };
-        if !self.expiry_noted && table.expiry() <= now.system {
-            self.expiry_noted = true;
-            out.event(Event::LeapTableExpired { expiry: table.expiry() });
-        }
-    }
-
-    /// Was a step by `by` the leap second? Then it is over.
-    pub fn is_leap_step(&mut self, now: Now, by: Span, out: &mut Outbox) -> bool {
-        let Some(leap) = self.leap.take_if(|leap| leap.explains(now.system, by)) else {
-            return false;
-        };
-        self.leap_made = Some(leap.midnight);
-        self.status_due = now.monotonic;
-        out.event(Event::LeapDone);
-        true
-    }
-
     /// Somebody else stepped the clock: undo it. A jump is already made, so one step more is allowed
     /// to take it back.
     pub fn jumped(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        self.steps.allow_after_jump();
+        self.allow_step_back();
+        if let Some(smoother) = &mut self.smoother {
+            smoother.reset(now.monotonic);
+        }
         self.disturbed(now, timeline, out);
         // Until there is something to go back to, the permission waits for it.
         if self.target.is_some() {
@@ -470,22 +410,31 @@ impl Discipline {
         }
     }
 
+    /// Unless nothing may ever step.
+    fn allow_step_back(&mut self) {
+        if self.settings.step_limit != Some(0) {
+            self.steps.allow_after_jump();
+        }
+    }
+
     /// Somebody else changed the clock's frequency, or more: put it back on its way.
     pub fn disturbed(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         if self.target.is_none() || self.panicked {
             // There is nothing to go back to but the frequency.
-            self.start(out);
+            self.slew_end = None;
+            self.start(timeline, out);
             return;
         }
-        self.correct(now, timeline, Span::ZERO, out);
+        self.correct(now, timeline, out);
         self.tell_kernel(now, timeline, out);
     }
 
     /// The machine slept: the clock was set from a battery clock of whole seconds.
-    pub fn resumed(&mut self, slept: Span) {
-        self.steps.allow_after_jump();
+    pub fn resumed(&mut self, now: Now, slept: Span, timeline: &Timeline, out: &mut Outbox) {
+        self.allow_step_back();
         if let Some(reference) = &mut self.reference {
             reference.add_dispersion(1.0 + slept.seconds() * 100e-6);
+            self.tell_kernel(now, timeline, out);
         }
     }
 
@@ -493,35 +442,17 @@ impl Discipline {
     pub fn desynchronise(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         if self.reference.take().is_some() {
             self.target = None;
-            self.end_slew(out);
+            self.end_slew(timeline, out);
             self.tell_kernel(now, timeline, out);
-        }
-    }
-
-    fn end_slew(&mut self, out: &mut Outbox) {
-        if self.slew_end.take().is_some() {
-            self.command(ClockCommand::SetFrequency(self.base_frequency()), out);
-        }
-    }
-
-    /// An operator wants the clock right now, however far it is off.
-    /// What is too small to be told from the noise of reading two clocks is slewed.
-    pub fn step_now(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        let Some(offset) = self.offset(timeline).filter(|_| !self.stepping) else { return };
-        self.panicked = false;
-        if offset.abs() < SMALLEST_STEP {
-            self.slew(now, offset, Span::ZERO, out);
-        } else {
-            self.step(offset, out);
         }
     }
 
     /// Leaves the clock as it should run without us.
     pub fn stop(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
-        self.end_slew(out);
+        self.end_slew(timeline, out);
         if self.reference.is_some() {
             // Nobody would be there to disarm it.
-            self.leap = None;
+            self.leap.disarm();
             self.send_status(now, timeline, out);
             self.save_drift(out);
         }

@@ -1,10 +1,13 @@
 //! What the last update said, and how much less it is worth by now (holdover).
 
-use timeball_wire::{Instant, Timestamp};
+use timeball_wire::{Instant, Span, Timestamp};
 
 use crate::combination::Combination;
 use crate::now::Now;
 use crate::selection::SourceId;
+
+/// What is not known of the frequency is bounded by so many standard deviations.
+const BOUND: f64 = 3.0;
 
 /// The last update of the clock, as clients and operators see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +41,7 @@ impl Reference {
             at: now.monotonic,
             root_delay: combination.root_delay,
             root_dispersion: combination.root_dispersion,
-            dispersion_rate: wander + combination.frequency.sd,
+            dispersion_rate: wander + BOUND * combination.frequency.sd,
             offset_sd: combination.offset_sd,
         }
     }
@@ -52,6 +55,12 @@ impl Reference {
     /// Root distance (s) at `now` (RFC 5905 §11.2): the clock's target is within this of true time.
     pub fn distance(&self, now: Instant) -> f64 {
         self.root_delay / 2.0 + self.dispersion(now)
+    }
+
+    /// When the root distance will have grown to this many seconds; `self.at` if it is larger already.
+    pub fn exceeds_at(&self, distance: f64) -> Instant {
+        let growth = (distance - self.distance(self.at)).max(0.0);
+        self.at + Span::from_seconds(growth / self.dispersion_rate.max(f64::MIN_POSITIVE))
     }
 
     /// Something happened that nobody measured.

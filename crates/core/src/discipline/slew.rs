@@ -7,8 +7,28 @@ use timeball_wire::Span;
 pub struct Slew {
     /// Added to the frequency (s/s).
     pub rate: f64,
-    /// For so long.
+    /// For so long, by the clock that is slewed.
     pub duration: Span,
+}
+
+/// How much of a hurry there is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Haste {
+    /// Updates come this often: a quarter of that, so that clients who measure our frequency see no
+    /// more of the slew than necessary.
+    Pace(Span),
+    /// Offset times duration is to be this (s²): what may well be noise is slewed slowly, what
+    /// cannot be is slewed fast.
+    Area(f64),
+}
+
+/// What the clock can do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest rate (s/s).
+    pub max_rate: f64,
+    /// The frequency (s/s) that the clock runs at without a slew.
+    pub frequency: f64,
 }
 
 /// An offset (s) too small to be worth a command: a tick of the clock.
@@ -17,45 +37,107 @@ const NEGLIGIBLE: f64 = 1e-9;
 /// Shortest slew (s): a shorter one would end late by much of its length.
 const SHORTEST: f64 = 1.0;
 
-/// Longest slew (s) of an offset that needs no longer.
+/// Longest slew (s) of an offset that needs no longer, by the pace of updates,
 const LONGEST: f64 = 16.0;
 
-/// How to remove `offset` (s) when updates come every `pace`: within a quarter of the time to the
-/// next one, so that clients who measure our frequency see no more of it than necessary, and never
-/// faster than `max_rate` (s/s).
-pub fn plan(offset: f64, pace: Span, max_rate: f64) -> Option<Slew> {
+/// and by an area.
+const LONGEST_FOR_AREA: f64 = 1e4;
+
+/// Largest frequency (s/s) that a kernel can be told, slew included.
+const KERNEL_LIMIT: f64 = 0.1;
+
+/// Smallest rate (s/s) that is left to a clock whose frequency is at that limit.
+const LEAST_RATE: f64 = 1e-6;
+
+/// How to remove `offset` (s).
+pub fn plan(offset: f64, haste: Haste, limits: Limits) -> Option<Slew> {
     if offset.abs() < NEGLIGIBLE {
         return None;
     }
-    let unhurried = (pace.seconds() / 4.0).clamp(SHORTEST, LONGEST);
-    let duration = unhurried.max(offset.abs() / max_rate);
-    Some(Slew { rate: offset / duration, duration: Span::from_seconds(duration) })
+    let unhurried = match haste {
+        Haste::Pace(pace) => (pace.seconds() / 4.0).clamp(SHORTEST, LONGEST),
+        Haste::Area(area) => (area / offset.abs()).clamp(SHORTEST, LONGEST_FOR_AREA),
+    };
+    let room = (KERNEL_LIMIT - limits.frequency * offset.signum()).max(LEAST_RATE);
+    let max_rate = limits.max_rate.min(room);
+    // The clock itself tells how long the slew lasts, and it runs at another rate meanwhile: at
+    // `1 + frequency + rate` against the oscillator, by which `rate` is measured.
+    let nominal = 1.0 + limits.frequency;
+    let duration = unhurried.max(offset.abs() * nominal / max_rate + offset);
+    let rate = offset * nominal / (duration - offset);
+    let rate = rate.clamp(-max_rate, max_rate);
+    Some(Slew { rate, duration: Span::from_seconds(duration) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LIMITS: Limits = Limits { max_rate: 1000e-6, frequency: 0.0 };
+
+    /// What a clock gains by the slew against one that runs at the frequency alone.
+    fn removed(slew: Slew, limits: Limits) -> f64 {
+        let shown = slew.duration.seconds();
+        shown - shown * (1.0 + limits.frequency) / (1.0 + limits.frequency + slew.rate)
+    }
+
     #[test]
     fn a_slew_removes_the_whole_offset_within_the_rate_limit() {
         for offset in [3e-9, 40e-6, -2e-3, 0.5, -0.9] {
             for pace in [0, 1, 64, 1024] {
-                let slew = plan(offset, Span::from_secs(pace), 1000e-6).expect("worth a slew");
-                let removed = slew.rate * slew.duration.seconds();
-                assert!((removed - offset).abs() < 1e-9 + offset.abs() * 1e-6, "{offset} {pace}");
-                assert!(slew.rate.abs() <= 1000e-6 * (1.0 + 1e-9), "{offset} {pace}");
+                let haste = Haste::Pace(Span::from_secs(pace));
+                let slew = plan(offset, haste, LIMITS).expect("worth a slew");
+                let error = removed(slew, LIMITS) - offset;
+                assert!(error.abs() < 1e-9 + offset.abs() * 1e-6, "{offset} {pace}");
+                assert!(slew.rate.abs() <= 1000e-6, "{offset} {pace}");
             }
         }
     }
 
     #[test]
+    fn a_fast_slew_of_a_fast_clock_is_exact() {
+        for frequency in [-0.05, -5e-3, 0.0, 5e-3, 0.05] {
+            let limits = Limits { max_rate: 83_333e-6, frequency };
+            for offset in [-100.0, -0.3, 0.3, 100.0] {
+                for haste in [Haste::Pace(Span::ZERO), Haste::Area(1.0), Haste::Area(1e-3)] {
+                    let slew = plan(offset, haste, limits).expect("worth a slew");
+                    let error = removed(slew, limits) - offset;
+                    assert!(error.abs() < 2e-9, "{offset} at {frequency}: {error}");
+                    assert!(slew.rate.abs() <= limits.max_rate, "{offset} at {frequency}");
+                    assert!((frequency + slew.rate).abs() <= KERNEL_LIMIT + 1e-12, "{frequency}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hundred_seconds_take_no_longer_than_they_must() {
+        let limits = Limits { max_rate: 1.0 / 12.0, frequency: 0.0 };
+        let slew = plan(-100.0, Haste::Area(1e-3), limits).expect("worth a slew");
+        assert_eq!(slew.duration, Span::from_secs(1100), "the clock is the slower one");
+    }
+
+    #[test]
     fn an_unhurried_slew_takes_a_quarter_of_the_time_between_updates() {
-        let slew = plan(20e-6, Span::from_secs(32), 1000e-6).expect("worth a slew");
+        let haste = Haste::Pace(Span::from_secs(32));
+        let slew = plan(20e-6, haste, LIMITS).expect("worth a slew");
         assert_eq!(slew.duration, Span::from_secs(8));
     }
 
     #[test]
+    fn by_area_small_offsets_take_long_and_large_ones_do_not() {
+        let duration = |offset| {
+            let slew = plan(offset, Haste::Area(1e-2), LIMITS).expect("worth a slew");
+            slew.duration.seconds()
+        };
+        assert_eq!(duration(1e-4), 100.0);
+        assert_eq!(duration(-1e-3), 10.0);
+        assert_eq!(duration(1e-7), LONGEST_FOR_AREA);
+        assert!((duration(0.1) - 100.1).abs() < 1e-9, "the rate limit");
+    }
+
+    #[test]
     fn nothing_is_done_about_nothing() {
-        assert_eq!(plan(0.4e-9, Span::from_secs(64), 1000e-6), None);
+        assert_eq!(plan(0.4e-9, Haste::Pace(Span::from_secs(64)), LIMITS), None);
     }
 }

@@ -6,7 +6,7 @@
 //! one, and back. The offset between both is then made of three parabolas.
 
 use serde::{Deserialize, Serialize};
-use timeball_wire::{Instant, Span};
+use timeball_wire::Instant;
 
 use crate::server::Smoothing;
 
@@ -246,10 +246,5 @@ impl Smoother {
             age,
             remaining: (self.approach.length() - age).max(0.0),
         }
-    }
-
-    /// When nothing is left to smooth.
-    pub(super) fn done_at(&self) -> Instant {
-        self.since + Span::from_seconds(self.approach.length())
     }
 }

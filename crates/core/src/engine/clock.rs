@@ -1,23 +1,35 @@
 //! The clock: what befell it, what came of our orders, and what the server side is told of it.
 
-use timeball_wire::{ReferenceId, Span};
+use timeball_wire::{LeapIndicator, ReferenceId, Span};
 
 use super::{ClockError, Engine, Output, log2_seconds};
-use crate::discipline::ClockCommand;
+use crate::discipline::local::{LocalReference, RENEWAL};
+use crate::discipline::{ClockCommand, Reference};
 use crate::event::Event;
 use crate::now::Now;
-use crate::server::ServerView;
+use crate::server::{LOCAL_CLOCK, ServerView};
+use crate::settings::Local;
 use crate::timeline::Disturbance;
 
 impl Engine {
     /// Notices what somebody else did to the clock.
     pub(super) fn observe(&mut self, now: Now) {
+        self.look_around(now);
+        if let Some(by) = self.discipline.take_leap(now) {
+            // UTC jumps and the clock does not: what separates them is corrected like any offset.
+            self.timeline.leap(by);
+            self.discipline.follow_leap(now, by, &self.timeline, &mut self.outbox);
+            self.publish(now);
+        }
+    }
+
+    fn look_around(&mut self, now: Now) {
         let disturbance = self.timeline.observe(now);
         if let Some(slept) = disturbance.suspend {
             self.suspends += 1;
             self.outbox.event(Event::Resumed { after: slept });
-            self.discipline.resumed(slept);
-            self.members_mut().for_each(|member| member.association.restart(now));
+            self.discipline.resumed(now, slept, &self.timeline, &mut self.outbox);
+            self.restart_associations(now);
             self.selection.restart();
             self.publish(now);
         }
@@ -73,34 +85,105 @@ impl Engine {
         if self.discipline.controls_clock() {
             return 0.0;
         }
-        (self.discipline.frequency().value - self.timeline.frequency()).abs()
+        (self.discipline.frequency().value - self.timeline.rate()).abs()
+    }
+
+    /// The oscillator is known to need this correction (s/s), whatever measurements say.
+    pub(super) fn compensate(&mut self, now: Now, frequency: f64) {
+        self.timeline.compensate(frequency);
+        self.discipline.compensated(&self.timeline, &mut self.outbox);
+        self.publish(now);
     }
 
     /// Tells the server side what to say.
     pub(super) fn publish(&mut self, now: Now) {
         let synchronised = self.discipline.is_synchronised(now, &self.timeline);
-        let precision = log2_seconds(self.precision);
-        let view = match self.discipline.reference() {
-            Some(reference) if synchronised => ServerView {
-                leap: self.discipline.leap_indicator(),
-                stratum: reference.stratum.saturating_add(1),
-                precision,
-                reference_id: self.reference_id(),
-                reference_time: reference.time,
-                root_delay: reference.root_delay,
-                // What is still to be slewed is an error that we know of.
-                root_dispersion: reference.dispersion(now.monotonic)
-                    + self.discipline.offset(&self.timeline).unwrap_or(0.0).abs(),
-                as_of: now.monotonic,
-                dispersion_rate: reference.dispersion_rate + self.uncorrected_drift(),
-                smoothing: None,
-            },
-            _ => ServerView::unsynchronised(precision, now.monotonic),
+        let reference = self.discipline.reference().filter(|_| synchronised).copied();
+        let mut view = match self.own_reference(now, reference.as_ref()) {
+            Some(own) => own,
+            None => self.followed_reference(now, reference.as_ref()),
         };
+        if self.discipline.is_leaping(now) {
+            view.leap = LeapIndicator::Unsynchronised;
+        }
         if view != self.served {
             self.served = view;
             self.outbox.push(Output::Publish(view));
         }
+    }
+
+    fn followed_reference(&self, now: Now, reference: Option<&Reference>) -> ServerView {
+        let precision = log2_seconds(self.precision);
+        let Some(reference) = reference else {
+            return ServerView::unsynchronised(precision, now.monotonic);
+        };
+        let smoothing = self.discipline.served_offset(now, &self.timeline);
+        // What is still to be slewed is an error that we know of, unless it is taken out of what is
+        // served. What smoothing puts in is there by the operator's decree.
+        let unslewed = match smoothing {
+            None => self.discipline.offset(&self.timeline).unwrap_or(0.0).abs(),
+            Some(_) => 0.0,
+        };
+        let hides_leap = self.discipline.hides_leap();
+        ServerView {
+            leap: if hides_leap {
+                LeapIndicator::NoWarning
+            } else {
+                self.discipline.leap_indicator()
+            },
+            stratum: reference.stratum.saturating_add(1),
+            precision,
+            reference_id: self.reference_id(),
+            reference_time: reference.time,
+            root_delay: reference.root_delay,
+            root_dispersion: reference.dispersion(now.monotonic) + unslewed,
+            as_of: now.monotonic,
+            dispersion_rate: reference.dispersion_rate + self.uncorrected_drift(),
+            smoothing,
+        }
+    }
+
+    /// What to serve if the clock is its own reference now, and not one that it follows.
+    fn own_reference(&mut self, now: Now, reference: Option<&Reference>) -> Option<ServerView> {
+        let local = self.local.as_mut()?;
+        local.note(now.monotonic, reference);
+        let stratum = local.settings().stratum;
+        self.local_due = local.takes_over_at(reference);
+        self.local_due.filter(|due| *due <= now.monotonic)?;
+        let age = now.monotonic - self.served.as_of;
+        let fresh = if self.is_own_reference() && self.served.stratum == stratum && age < RENEWAL {
+            ServerView { leap: LeapIndicator::NoWarning, ..self.served }
+        } else {
+            // No answer may be older than that.
+            let reference_time = now.system - Span::from_secs(1);
+            ServerView::local(stratum, self.served.precision, reference_time, now.monotonic)
+        };
+        self.local_due = Some(fresh.as_of + RENEWAL);
+        Some(ServerView { smoothing: self.discipline.served_offset(now, &self.timeline), ..fresh })
+    }
+
+    /// Has another local reference, or none, from now on.
+    pub(super) fn configure_local(&mut self, now: Now, settings: Option<Local>) {
+        match (&mut self.local, settings) {
+            (Some(local), Some(settings)) => local.configure(settings),
+            (local, settings) => {
+                *local = settings.map(|settings| LocalReference::new(settings, now.monotonic));
+                self.local_due = None;
+            }
+        }
+        self.publish(now);
+    }
+
+    /// The clock is its own reference, and follows none.
+    pub(super) fn is_own_reference(&self) -> bool {
+        self.served.reference_id == LOCAL_CLOCK
+    }
+
+    /// The server side should hear something new, though nothing has happened.
+    pub(super) fn is_view_due(&self, now: Now) -> bool {
+        self.local_due.is_some_and(|due| due <= now.monotonic)
+            || self.served.smoothing.is_some()
+            || self.discipline.is_leaping(now)
     }
 
     /// The reference ID to serve: the system peer's address (RFC 5905 §7.3).
@@ -108,7 +191,7 @@ impl Engine {
         let peer = self.discipline.reference().map(|reference| reference.system_peer);
         let member = self.members().find(|member| Some(member.id) == peer);
         match member {
-            Some(member) => ReferenceId::of_address(member.association.address().ip()),
+            Some(member) => member.association.reference_id(),
             // The peer is gone; we still hold its time.
             None => self.served.reference_id,
         }

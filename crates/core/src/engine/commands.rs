@@ -25,20 +25,36 @@ impl Engine {
                 .members_mut()
                 .filter(|member| sources.contains(member.association.address().ip()))
                 .for_each(|member| member.association.burst(now)),
+            Command::StepPolicy { threshold, limit } => {
+                self.discipline.set_step_policy(threshold, limit);
+            }
+            Command::MaxUpdateSkew(skew) => self.discipline.set_max_update_skew(skew),
+            Command::AdjustFrequency(by) => {
+                self.discipline.adjust_frequency(by, &self.timeline, &mut self.outbox);
+            }
+            Command::AdjustOffset(by) => {
+                self.discipline.adjust_offset(now, by, &self.timeline, &mut self.outbox);
+            }
+            Command::Local(local) => self.configure_local(now, local),
+            Command::ActivateSmoothing => {
+                if !self.discipline.activate_smoothing() {
+                    return Err(CommandError::NotEnabled);
+                }
+                self.publish(now);
+            }
+            Command::ResetSmoothing => {
+                if !self.discipline.reset_smoothing(now.monotonic) {
+                    return Err(CommandError::NotEnabled);
+                }
+                self.publish(now);
+            }
             Command::Connect { .. }
             | Command::Modify { .. }
             | Command::Add(_)
             | Command::Delete(_)
             | Command::Reselect
             | Command::ResetSources
-            | Command::StepPolicy { .. }
-            | Command::ReselectDistance(_)
-            | Command::MaxUpdateSkew(_)
-            | Command::AdjustFrequency(_)
-            | Command::AdjustOffset(_)
-            | Command::Local(_)
-            | Command::ActivateSmoothing
-            | Command::ResetSmoothing => return Err(CommandError::NotEnabled),
+            | Command::ReselectDistance(_) => return Err(CommandError::NotEnabled),
         }
         Ok(())
     }
@@ -65,7 +81,10 @@ impl Engine {
         let added = self.sources.len() - kept;
 
         self.selection.configure(settings.selection);
-        self.discipline.configure(settings.discipline.clone(), &mut self.outbox);
+        let discipline = settings.discipline.clone();
+        self.discipline.configure(discipline, &self.timeline, &mut self.outbox);
+        self.discipline.configure_smoothing(settings.server.smoothing, now.monotonic);
+        self.configure_local(now, settings.local);
         self.settings = settings;
         self.outbox.event(Event::Reconfigured { kept, added, removed });
         (0..self.sources.len()).for_each(|index| self.fill(now, index));

@@ -4,7 +4,7 @@ use timeball_wire::LeapIndicator;
 
 use super::{Answer, Engine, ExchangeId, Output, Transmit};
 use crate::association::{Accepted, Reject, Surroundings};
-use crate::event::Event;
+use crate::event::{Cause, Event};
 use crate::now::Now;
 
 impl Engine {
@@ -23,7 +23,7 @@ impl Engine {
         }
         let leap = self.discipline.leap_indicator();
         self.discipline.handle_timeout(now, &self.timeline, &mut self.outbox);
-        if self.discipline.leap_indicator() != leap {
+        if self.discipline.leap_indicator() != leap || self.is_view_due(now) {
             self.publish(now);
         }
         self.publish_if_lost(now);
@@ -33,11 +33,12 @@ impl Engine {
 
     /// Holdover has an end: when the bound has outgrown all use.
     pub(super) fn publish_if_lost(&mut self, now: Now) {
-        let served = self.served.leap != LeapIndicator::Unsynchronised;
+        let served = self.served.leap != LeapIndicator::Unsynchronised && !self.is_own_reference();
         if served && !self.discipline.is_synchronised(now, &self.timeline) {
             self.publish(now);
             self.reason = "the last update is too long ago".to_owned();
-            self.outbox.event(Event::Unsynchronised { reason: self.reason.clone() });
+            let reason = self.reason.clone();
+            self.outbox.event(Event::Unsynchronised { reason, cause: Cause::Aged });
         }
     }
 

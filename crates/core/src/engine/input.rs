@@ -1,5 +1,6 @@
 //! Everything the engine can be told.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
@@ -20,6 +21,9 @@ pub enum Input<'a> {
     Timeout,
     /// A datagram arrived on the socket of an exchange.
     Datagram(Answer<'a>),
+    /// A packet arrived on the server's port for which [`Engine::expects`](super::Engine::expects) is
+    /// true.
+    PeerDatagram(PeerDatagram<'a>),
     /// A request left: its transmit timestamp. May come several times, better and better.
     Sent {
         /// Whose request.
@@ -56,6 +60,9 @@ pub enum Input<'a> {
     /// This machine's own addresses, at start and whenever they change; a server that is one of them
     /// is no source.
     OwnAddresses(&'a [IpAddr]),
+    /// The correction (s/s) that the oscillator needs at its present temperature, known otherwise
+    /// than by measuring time.
+    Compensation(f64),
 }
 
 /// A datagram that arrived on the socket of an exchange.
@@ -66,6 +73,21 @@ pub struct Answer<'a> {
     /// Sender.
     pub from: SocketAddr,
     /// The address it was sent to, if the socket knows; the server's reference ID may name it.
+    pub to: Option<IpAddr>,
+    /// The payload, cut at the size of the receive buffer.
+    pub bytes: &'a [u8],
+    /// When it arrived, by the system clock.
+    pub received: Timestamp,
+    /// How the moment is known.
+    pub quality: StampQuality,
+}
+
+/// A packet of a peer, which arrived on the server's port.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerDatagram<'a> {
+    /// Sender.
+    pub from: SocketAddr,
+    /// The address it was sent to, if the socket knows.
     pub to: Option<IpAddr>,
     /// The payload, cut at the size of the receive buffer.
     pub bytes: &'a [u8],
@@ -226,6 +248,24 @@ pub enum SourceChange {
     Offset(f64),
     /// What selection may do with it.
     Options(Options),
+}
+
+impl fmt::Display for SourceChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinPoll(poll) => write!(f, "shortest poll interval 2^{} s", poll.exponent()),
+            Self::MaxPoll(poll) => write!(f, "longest poll interval 2^{} s", poll.exponent()),
+            Self::MaxDelay(delay) => write!(f, "longest delay {delay} s"),
+            Self::MaxDelayRatio(ratio) => write!(f, "longest delay {ratio} times the smallest"),
+            Self::MaxDelayDevRatio(ratio) => {
+                write!(f, "longest delay {ratio} standard deviations above the smallest")
+            }
+            Self::MinStratum(stratum) => write!(f, "least stratum {stratum}"),
+            Self::PollTarget(target) => write!(f, "{target} measurements aimed at"),
+            Self::Offset(offset) => write!(f, "known error {offset} s"),
+            Self::Options(_) => write!(f, "what selection may do with it has changed"),
+        }
+    }
 }
 
 /// Why a command was not carried out.

@@ -19,14 +19,15 @@ use rand_core::SeedableRng;
 use timeball_wire::Instant;
 
 pub use input::{
-    Answer, ClockError, Command, CommandError, Input, ResolveError, SourceChange, Sources,
-    StampQuality,
+    Answer, ClockError, Command, CommandError, Input, PeerDatagram, ResolveError, SourceChange,
+    Sources, StampQuality,
 };
 pub use outbox::Outbox;
-pub use output::{ExchangeId, Output, ResolveId, Transmit};
+pub use output::{ExchangeId, Output, Port, ResolveId, Transmit};
 use source::{Member, Source};
 
 use crate::association::Reject;
+use crate::discipline::local::LocalReference;
 use crate::discipline::{Discipline, Drift};
 use crate::estimator::Frequency;
 use crate::now::Now;
@@ -62,6 +63,10 @@ pub struct Engine {
     system_peer: Option<SourceId>,
     own_addresses: Vec<IpAddr>,
     served: ServerView,
+    /// This machine's clock as a reference, if it may be one.
+    local: Option<LocalReference>,
+    /// When it takes over, or says so again.
+    local_due: Option<Instant>,
     outbox: Outbox,
     next_exchange: u64,
     next_resolve: u64,
@@ -115,11 +120,15 @@ impl Engine {
             foreign_steps: 0,
             suspends: 0,
             rejected: BTreeMap::new(),
+            local: settings.local.map(|local| LocalReference::new(local, now.monotonic)),
+            local_due: None,
             settings,
         };
         let sources = engine.settings.sources.iter().cloned();
         engine.sources = sources.map(|settings| Source::new(settings, now.monotonic)).collect();
-        engine.discipline.start(&mut engine.outbox);
+        engine.discipline.start(&engine.timeline, &mut engine.outbox);
+        engine.discipline.configure_smoothing(engine.settings.server.smoothing, now.monotonic);
+        engine.publish(now);
         engine.outbox.push(Output::Publish(engine.served));
         engine.resolve_names(now);
         engine
@@ -138,6 +147,7 @@ impl Engine {
         match input {
             Input::Timeout => self.handle_timeout(now),
             Input::Datagram(answer) => self.handle_answer(now, &answer),
+            Input::PeerDatagram(datagram) => self.handle_peer_datagram(now, &datagram),
             Input::Sent { exchange, at, quality } => {
                 if let Some((source, member)) = self.pending(exchange) {
                     let association = &mut self.sources[source].members[member].association;
@@ -145,15 +155,11 @@ impl Engine {
                 }
             }
             Input::SendFailed { exchange, reason } => {
-                if let Some((source, member)) = self.pending(exchange) {
-                    let association = &mut self.sources[source].members[member].association;
-                    association.handle_send_failure(exchange, reason);
-                    self.outbox.push(Output::Close(exchange));
-                    self.replace_unfit(now);
-                }
+                self.handle_send_failure(now, exchange, reason);
             }
             Input::Resolved { id, addresses } => self.handle_resolved(now, id, addresses),
             Input::OwnAddresses(addresses) => self.own_addresses = addresses.to_vec(),
+            Input::Compensation(frequency) => self.compensate(now, frequency),
             Input::ClockAdjusted { .. } => {}
         }
     }
@@ -165,9 +171,9 @@ impl Engine {
 
     /// When [`Input::Timeout`] is due.
     pub fn next_timeout(&self) -> Option<Instant> {
-        let requests = self.members().map(|member| member.association.next_timeout());
+        let requests = self.members().filter_map(|member| member.association.next_timeout());
         let names = self.sources.iter().filter_map(Source::resolve_due);
-        requests.chain(names).chain(self.discipline.next_timeout()).min()
+        requests.chain(names).chain(self.discipline.next_timeout()).chain(self.local_due).min()
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {

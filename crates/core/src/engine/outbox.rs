@@ -31,6 +31,11 @@ impl Outbox {
         self.push(Output::SaveDrift(drift));
     }
 
+    /// Asks for the end.
+    pub fn exit(&mut self) {
+        self.push(Output::Exit);
+    }
+
     /// Takes the oldest.
     pub fn pop(&mut self) -> Option<Output> {
         self.0.pop_front()

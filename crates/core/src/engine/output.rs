@@ -29,7 +29,7 @@ impl fmt::Display for ExchangeId {
 /// Something to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Send a request from a fresh socket (RFC 9109), and listen on it until [`Output::Close`].
+    /// Send a request.
     Transmit(Transmit),
     /// Close the socket of this exchange; nothing more is expected on it.
     Close(ExchangeId),
@@ -50,6 +50,19 @@ pub enum Output {
     SaveDrift(Drift),
     /// Something for the log.
     Event(Event),
+    /// End, with an error as the exit status: the clock must not follow its sources any more. The
+    /// event before this says why.
+    Exit,
+}
+
+/// The port that a packet leaves from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// A fresh socket's (RFC 9109), on which to listen until [`Output::Close`].
+    Fresh,
+    /// The server's, where peers expect it to come from and send theirs to. No socket is opened for
+    /// it and none is closed.
+    Server,
 }
 
 /// A request to send.
@@ -59,6 +72,8 @@ pub struct Transmit {
     pub exchange: ExchangeId,
     /// Where to.
     pub destination: SocketAddr,
+    /// Where from.
+    pub from: Port,
     /// Send from this local address.
     pub bind_address: Option<IpAddr>,
     /// Send through this interface.

@@ -6,9 +6,9 @@ use timeball_wire::Span;
 
 use super::Engine;
 use crate::estimator::Estimate;
-use crate::event::Event;
+use crate::event::{Cause, Event};
 use crate::now::Now;
-use crate::selection::{Candidate, Decision, Outcome, SourceId, View};
+use crate::selection::{Candidate, Decision, Outcome, SourceId, State, Verdict, View};
 
 impl Engine {
     pub(super) fn select(&mut self, now: Now) {
@@ -23,6 +23,9 @@ impl Engine {
                 self.note_system_peer(combination.system_peer);
                 // Without a new measurement behind it there is nothing new to follow.
                 if fresh.iter().any(|source| combination.sources.contains(source)) {
+                    let offset = combination.offset;
+                    let foreseen = self.discipline.offset(&self.timeline).unwrap_or(0.0);
+                    self.outbox.event(Event::Updated { offset, unforeseen: offset - foreseen });
                     self.discipline.update(now, &self.timeline, &combination, &mut self.outbox);
                     self.publish(now);
                 }
@@ -35,7 +38,8 @@ impl Engine {
                 if self.system_peer.take().is_some()
                     || (self.reason != reason && matches!(decision, Decision::NoMajority { .. }))
                 {
-                    self.outbox.event(Event::Unsynchronised { reason: reason.clone() });
+                    let cause = cause(&decision, &outcome.verdicts);
+                    self.outbox.event(Event::Unsynchronised { reason: reason.clone(), cause });
                 }
                 self.reason = reason;
                 self.publish(now);
@@ -58,7 +62,7 @@ impl Engine {
                         && association.dismissed().is_none(),
                     updated: member.updated,
                     leap: association.leap().unwrap_or_default(),
-                    stratum: association.server().map_or(0, |server| server.stratum),
+                    stratum: association.stratum(),
                     view: association.estimator().estimate(at).map(|e| view(&e, correction)),
                 }
             })
@@ -90,6 +94,22 @@ impl Engine {
         if let Some(name) = label {
             self.outbox.event(Event::SystemPeer { name });
         }
+    }
+}
+
+/// Why there is no time to follow.
+fn cause(decision: &Decision, verdicts: &[(SourceId, Verdict)]) -> Cause {
+    match *decision {
+        Decision::NoneSelectable if verdicts.is_empty() => Cause::NoSources,
+        Decision::NoneSelectable => {
+            let unreachable =
+                |(_, verdict): &&(SourceId, Verdict)| verdict.state == State::Unreachable;
+            Cause::NoneSelectable { unreachable: verdicts.iter().filter(unreachable).count() }
+        }
+        Decision::NoMajority { agreeing, candidates } => Cause::NoMajority { agreeing, candidates },
+        Decision::TooFew { .. } => Cause::TooFew,
+        Decision::RequiredMissing(_) => Cause::RequiredMissing,
+        Decision::Waiting | Decision::Synchronise(_) => Cause::Waiting,
     }
 }
 

@@ -53,6 +53,26 @@ fn an_undisturbed_clock_is_the_oscillator() {
 }
 
 #[test]
+fn a_compensated_oscillator_runs_evenly() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(100.0);
+    timeline.observe(machine.now);
+    // It is known to have become slower by 8 ppm, and the kernel is told to make up for it.
+    timeline.compensate(8e-6);
+    machine.now.frequency = timeline.kernel_frequency(0.0);
+    timeline.observe(machine.now);
+    assert_eq!(timeline.rate(), 0.0);
+    machine.run(1000.0);
+    timeline.observe(machine.now);
+    assert!((machine.error(timeline.now()) - 8_000_000).abs() <= 1, "{:?}", timeline.now());
+    let rate = 0.05;
+    machine.now.frequency = timeline.kernel_frequency(rate);
+    timeline.observe(machine.now);
+    assert!((timeline.rate() - rate).abs() < 1e-15, "{}", timeline.rate());
+}
+
+#[test]
 fn a_step_moves_the_system_clock_and_not_the_oscillator() {
     let mut machine = Machine::new(20e-6);
     let mut timeline = Timeline::new(machine.now);

@@ -15,7 +15,7 @@ pub(super) fn lines(event: &Event) -> Vec<(Severity, String)> {
     let one = |severity, line: String| vec![(severity, line)];
     match event {
         Event::SystemPeer { name } => one(info, format!("Selected source {}", source(name))),
-        Event::Unsynchronised { reason } => one(warning, format!("Can't synchronise: {reason}")),
+        Event::Unsynchronised { reason, .. } => one(warning, format!("Can't synchronise: {reason}")),
         Event::SourceState { name, state, reason } => match state {
             State::Falseticker => one(warning, format!("Detected falseticker {}", source(name))),
             _ => one(event.severity(), format!("Source {}: {state}: {reason}", source(name))),

@@ -20,6 +20,11 @@ impl Bench {
         self.obey();
     }
 
+    fn configure(&mut self, settings: Settings) {
+        self.discipline.configure(settings, &self.timeline, &mut self.out);
+        self.obey();
+    }
+
     /// What the kernel was told of leap seconds last: what to do at midnight, and TAI − UTC.
     fn told(&self) -> (LeapIndicator, Option<i32>) {
         let status = self.status.expect("the kernel was told");
@@ -98,10 +103,10 @@ fn an_expired_table_keeps_its_offset_and_leaves_leap_seconds_to_the_sources() {
     let expired = |event: &Event| matches!(event, Event::LeapTableExpired { .. });
     assert_eq!(bench.count(expired), 1, "{:?}", bench.events);
     // The same list read again is no news, another one that has expired is.
-    bench.discipline.configure(with_table("2017-06-28T00:00:00Z"), &mut bench.out);
+    bench.configure(with_table("2017-06-28T00:00:00Z"));
     bench.pass(20.0);
     assert_eq!(bench.count(expired), 1);
-    bench.discipline.configure(with_table("2017-06-29T00:00:00Z"), &mut bench.out);
+    bench.configure(with_table("2017-06-29T00:00:00Z"));
     bench.pass(20.0);
     assert_eq!(bench.count(expired), 2);
 }
