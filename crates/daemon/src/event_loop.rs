@@ -294,6 +294,7 @@ impl EventLoop {
             Some(self.housekeeping_due),
             self.engine.next_timeout(),
             self.exchanges.deadline(),
+            self.server.deadline(),
             control,
         ];
         Ok(all.into_iter().flatten().min().unwrap_or(until))
@@ -341,6 +342,7 @@ impl EventLoop {
             self.engine.handle(now, Input::Timeout);
             self.carry_out_outputs()?;
         }
+        self.server.broadcast(&self.clock).map_err(Error::Clock)?;
         if self.housekeeping_due <= now.monotonic {
             self.housekeeping_due = now.monotonic + HOUSEKEEPING;
             self.server.retry();
@@ -399,6 +401,7 @@ impl EventLoop {
                 Output::Event(event) => {
                     if let Event::ForeignStep { .. } | Event::Resumed { .. } = event {
                         self.exchanges.clock_stepped();
+                        self.server.clock_stepped();
                     }
                     self.words.log(&event);
                     self.news = true;
@@ -449,7 +452,10 @@ impl EventLoop {
         let after = self.now()?;
         match command {
             ClockCommand::SetFrequency(_) => self.exchanges.frequency_changed(),
-            ClockCommand::Step(_) => self.exchanges.clock_stepped(),
+            ClockCommand::Step(_) => {
+                self.exchanges.clock_stepped();
+                self.server.clock_stepped();
+            }
             ClockCommand::SetStatus(_) => {}
         }
         self.engine.handle(after, Input::ClockAdjusted { command, before, result });
