@@ -86,6 +86,8 @@ impl ServerSocket {
             SocketAddr::V4(_) => {
                 // Refusal shows as `Received::to` being absent.
                 let _ = set_option(handle, libc::IPPROTO_IP, libc::IP_PKTINFO, 1);
+                // Refusal shows when something is broadcast.
+                let _ = set_option(handle, libc::SOL_SOCKET, libc::SO_BROADCAST, 1);
             }
             SocketAddr::V6(_) => {
                 set_option(handle, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
