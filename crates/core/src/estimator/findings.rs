@@ -109,7 +109,7 @@ impl Findings {
     fn dispersion(&self, point: &Point, offset_variance: f64) -> f64 {
         let carrying = self.frequency(0.0).sd.powi(2) * point.t.powi(2)
             + self.wander * point.t.abs().powi(3) / 3.0;
-        let aside = (point.y - self.fit.line.at(point.t)).abs();
+        let aside = (point.y + point.queued - self.fit.line.at(point.t)).abs();
         point.root_dispersion + aside + COVERAGE * (carrying + offset_variance).sqrt()
     }
 

@@ -1,7 +1,8 @@
 //! Per source: what is true time minus oscillator time, at what rate does it change, how sure are
 //! we?
 //!
-//! A measurement enters the `window`, where its `route` tells how long it waited in queues. From that
+//! A measurement enters the `window`, where its `route` tells how long it waited in queues; what that
+//! did to the offset is known if the queues are on one way only (`asymmetry`). From that
 //! and from its neighbours comes its `noise`, by which it is weighted in a `line`. Over how many
 //! measurements that line goes is a balance (`fit`) between their noise and the `wander` of the
 //! oscillator. What was known of the frequency before (`prior`) counts until measurements know better.
@@ -13,6 +14,7 @@
 //! path does, as long as the source is right: it is built on the measurement whose own interval,
 //! carried to the present, is the smallest.
 
+mod asymmetry;
 mod estimate;
 mod findings;
 mod fit;
@@ -31,6 +33,7 @@ pub use estimate::{Estimate, Frequency, Settings, Statistics, Surprise};
 use timeball_wire::Oscillator;
 
 use crate::measurement::Measurement;
+use asymmetry::Asymmetry;
 use findings::Findings;
 use fit::Fit;
 use noise::Noise;
@@ -54,6 +57,7 @@ const GATE_FEW: f64 = 20.0;
 pub struct Estimator {
     settings: Settings,
     window: Window,
+    asymmetry: Asymmetry,
     prior: Prior,
     wander: Wander,
     /// Noise base (s²) found before the phase was forgotten.
@@ -71,6 +75,7 @@ impl Estimator {
         Self {
             settings: Settings { min_samples, max_samples, ..settings },
             window: Window::new(max_samples),
+            asymmetry: Asymmetry::new(settings.asymmetry),
             prior: Prior::cold(frequency),
             wander: Wander::new(),
             known_base: None,
@@ -93,9 +98,10 @@ impl Estimator {
             return None;
         }
         let since = findings.since(point.at);
-        let floor = route::newest_floor(self.window.all());
+        let floor = self.delay_floor();
         point.excess = (point.delay - floor).max(0.0);
-        point.error = findings.error(point.at, point.offset);
+        point.queued = self.asymmetry.share() * point.excess;
+        point.error = findings.error(point.at, point.offset) - point.queued;
         let without_queues =
             findings.noise.variance_without_queues(&point) + findings.offset_variance(since);
         point.expected = without_queues.sqrt();
@@ -115,7 +121,7 @@ impl Estimator {
         }
         Some(Surprise {
             error: point.error,
-            expected: (without_queues + point.excess.powi(2) / 12.0).sqrt(),
+            expected: (without_queues + findings.noise.queue_variance(&point)).sqrt(),
             samples: self.findings.map_or(0, |findings| findings.fit.samples),
             stepped,
         })
@@ -151,7 +157,7 @@ impl Estimator {
             held: self.window.len(),
             used: fit.samples,
             span: -self.window.latest(fit.samples).first()?.t,
-            delay_floor: route::newest_floor(self.window.all()),
+            delay_floor: self.delay_floor(),
             typical_excess: noise.typical_excess(),
             noise: noise.base().sqrt(),
             residual_sd: fit.residual_variance.sqrt(),
@@ -172,16 +178,38 @@ impl Estimator {
     /// Puts a measurement into the window and fits the line anew.
     fn accept(&mut self, point: Point) {
         self.window.push(point);
+        self.measure_queues();
+        let typical_excess = self.window.typical_excess();
+        self.asymmetry.learn(self.window.all(), typical_excess);
+        let share = self.asymmetry.share();
+        self.window.correct(share);
+        let noise = Noise::learn(self.window.all_mut(), typical_excess, self.known_base, share);
+        let (prior, wander) = (self.prior.at(point.at), self.wander.mean());
+        self.findings = Fit::best(&self.window, self.settings.min_samples, prior, wander)
+            .map(|fit| Findings::new(fit, noise, wander, &point, &self.window));
+    }
+
+    /// Finds out how long each measurement in the window waited in queues.
+    fn measure_queues(&mut self) {
+        if let Some(floor) = self.known_floor() {
+            route::measure_from(self.window.all_mut(), floor);
+            return;
+        }
         route::assign(self.window.all_mut());
         if let Some(count) = route::one_way_longer(self.window.all()) {
             self.keep(count);
             route::assign(self.window.all_mut());
         }
-        let typical_excess = self.window.typical_excess();
-        let noise = Noise::learn(self.window.all_mut(), typical_excess, self.known_base);
-        let (prior, wander) = (self.prior.at(point.at), self.wander.mean());
-        self.findings = Fit::best(&self.window, self.settings.min_samples, prior, wander)
-            .map(|fit| Findings::new(fit, noise, wander, &point, &self.window));
+    }
+
+    /// The smallest delay (s), if the operator has said it.
+    fn known_floor(&self) -> Option<f64> {
+        Some(self.settings.min_delay).filter(|floor| *floor > 0.0)
+    }
+
+    /// The smallest delay (s) on the route of the newest measurement.
+    fn delay_floor(&self) -> f64 {
+        self.known_floor().unwrap_or_else(|| route::newest_floor(self.window.all()))
     }
 
     /// Follows what several suspects in a row turned out to be. Returns the size of a step (s).

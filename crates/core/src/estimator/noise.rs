@@ -42,16 +42,25 @@ pub(super) struct Noise {
     typical_excess: f64,
     /// Time that even the fastest measurement is expected to have waited (s).
     floor_margin: f64,
+    /// The part of the variance of time in queues that is left when their share of the offset has
+    /// been taken out: nothing if it is all on one way.
+    unexplained: f64,
 }
 
 impl Noise {
     /// Learns from `points`, oldest first and not empty, of which `typical_excess` is the median
     /// excess, and gives each its variance. `known` is the base found before the phase was forgotten,
-    /// if there was a before.
-    pub(super) fn learn(points: &mut [Point], typical_excess: f64, known: Option<f64>) -> Self {
+    /// if there was a before; `queued` the share of the excess that was taken out of the offsets.
+    pub(super) fn learn(
+        points: &mut [Point],
+        typical_excess: f64,
+        known: Option<f64>,
+        queued: f64,
+    ) -> Self {
         let count = points.len() as f64;
         let floor_margin = FLOOR_SHARE * typical_excess / count.sqrt();
-        let mut noise = Self { base: 0.0, typical_excess, floor_margin };
+        let unexplained = 1.0 - 4.0 * queued * queued;
+        let mut noise = Self { base: 0.0, typical_excess, floor_margin, unexplained };
         for point in points.iter_mut() {
             point.variance = noise.variance(point);
         }
@@ -86,6 +95,11 @@ impl Noise {
         self.base + self.visible(point)
     }
 
+    /// Variance (s²) of what time in queues adds to a measurement's offset.
+    pub(super) fn queue_variance(&self, point: &Point) -> f64 {
+        self.unexplained * point.excess.powi(2) / 12.0
+    }
+
     /// Variance (s²) that a measurement's offset would have without its time in queues, which accounts
     /// for half of the excess and no more.
     pub(super) fn variance_without_queues(&self, point: &Point) -> f64 {
@@ -98,7 +112,7 @@ impl Noise {
         let excess = point.excess + self.floor_margin;
         let long = LONG_QUEUE * self.typical_excess + RESOLUTION;
         let discount = 1.0 + (excess / long).powi(2);
-        excess.powi(2) / 12.0 * discount + point.dispersion.powi(2) / 3.0
+        self.unexplained * excess.powi(2) / 12.0 * discount + point.dispersion.powi(2) / 3.0
     }
 }
 
@@ -187,7 +201,7 @@ mod tests {
     #[test]
     fn noise_that_is_no_queue_is_found_in_the_triples() {
         let mut points = points(|uniform| (0.0, 1e-3 * 12f64.sqrt() * (uniform() - 0.5)));
-        let noise = Noise::learn(&mut points, 0.0, None);
+        let noise = Noise::learn(&mut points, 0.0, None, 0.0);
         assert!((0.8e-3..1.25e-3).contains(&noise.base().sqrt()), "{noise:?}");
         assert!(points.iter().all(|p| (p.variance - noise.base()).abs() < 1e-15), "{noise:?}");
     }
@@ -199,7 +213,7 @@ mod tests {
             let excess = 2e-3 * uniform();
             (excess, excess * (uniform() - 0.5))
         });
-        let noise = Noise::learn(&mut points, 1e-3, None);
+        let noise = Noise::learn(&mut points, 1e-3, None, 0.0);
         assert!(noise.base().sqrt() < 0.1e-3, "{noise:?}");
         let slow = points.iter().max_by(|a, b| a.excess.total_cmp(&b.excess)).unwrap();
         let fast = points.iter().min_by(|a, b| a.excess.total_cmp(&b.excess)).unwrap();
@@ -211,14 +225,14 @@ mod tests {
     fn a_long_queue_is_worth_less_than_its_excess_says() {
         let mut points = points(|_| (0.0, 0.0));
         points[10].excess = 10e-3;
-        Noise::learn(&mut points, 0.1e-3, None);
+        Noise::learn(&mut points, 0.1e-3, None, 0.0);
         assert!(points[10].variance > 10.0 * 10e-3f64.powi(2) / 12.0, "{:?}", points[10]);
     }
 
     #[test]
     fn little_is_known_of_the_first_measurements() {
         let mut points = points(|_| (0.0, 0.0));
-        let sd = |points: &mut [Point], known| Noise::learn(points, 0.0, known).base().sqrt();
+        let sd = |points: &mut [Point], known| Noise::learn(points, 0.0, known, 0.0).base().sqrt();
         assert!((2.3e-3..2.5e-3).contains(&sd(&mut points[..1], None)));
         assert!((0.7e-3..0.9e-3).contains(&sd(&mut points[..2], None)));
         // What was known before a step still holds after it.

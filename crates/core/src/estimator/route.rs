@@ -25,6 +25,13 @@ const SYMMETRIC: f64 = 0.125;
 /// …and to so many standard deviations the offset counts as unmoved.
 const UNMOVED: f64 = 3.0;
 
+/// Sets each point's excess above a floor that is known, whatever the route.
+pub(super) fn measure_from(points: &mut [Point], floor: f64) {
+    for point in points {
+        point.excess = (point.delay - floor).max(0.0);
+    }
+}
+
 /// Assigns the newest of `points` to its route, and the last few to a new one once it is clear that
 /// they took it; then sets each point's excess.
 pub(super) fn assign(points: &mut [Point]) {

@@ -29,9 +29,12 @@ pub(super) struct Point {
     pub(super) route: u64,
     /// Time that it spent in queues (s): delay above the smallest that the route allows.
     pub(super) excess: f64,
+    /// The part of the offset that time in queues made (s), where that is known; see
+    /// [`asymmetry`](super::asymmetry).
+    pub(super) queued: f64,
     /// Time since the newest measurement (s), never positive.
     pub(super) t: f64,
-    /// Offset relative to the newest measurement's (s).
+    /// Offset relative to the newest measurement's as it was measured (s), without `queued`.
     pub(super) y: f64,
     /// Variance of the offset (s²).
     pub(super) variance: f64,
@@ -53,6 +56,7 @@ impl Point {
             expected: 0.0,
             route: 0,
             excess: 0.0,
+            queued: 0.0,
             t: 0.0,
             y: 0.0,
             variance: 0.0,
@@ -88,6 +92,14 @@ impl Window {
         for other in &mut self.points {
             other.t = (other.at - point.at).seconds();
             other.y = (other.offset - point.offset).seconds();
+        }
+    }
+
+    /// Takes that share of the time in queues out of the offsets.
+    pub(super) fn correct(&mut self, share: f64) {
+        for point in &mut self.points {
+            point.queued = share * point.excess;
+            point.y -= point.queued;
         }
     }
 
