@@ -1,9 +1,10 @@
 //! From the four timestamps of an exchange to a measurement, if they can be true.
 
-use timeball_wire::Header;
+use timeball_wire::{Header, Span};
 
 use super::Reject;
 use crate::engine::StampQuality;
+use crate::estimator::Frequency;
 use crate::measurement::{Exchange, Measurement};
 
 /// Frequency tolerance (s/s) of any clock (PHI, RFC 5905 §7.2): what an exchange may be wrong by for
@@ -35,21 +36,104 @@ pub fn measure(
     stamping: &Stamping,
     max_delay: f64,
 ) -> Result<Measurement, Reject> {
-    let local = exchange.local_interval().seconds();
-    let remote = exchange.remote_interval().seconds();
-    let precision = stamping.precision + f64::from(header.precision.clamp(-32, 0)).exp2();
-    if remote < -precision || remote > MAX_REMOTE_INTERVAL {
-        return Err(Reject::ServerInterval);
+    let timing = Timing {
+        exchange: *exchange,
+        stamping: *stamping,
+        precision: header.precision,
+        root_delay: header.root_delay.seconds(),
+        root_dispersion: header.root_dispersion.seconds(),
+        hold: Hold::Short,
+    };
+    timing.check(max_delay)?;
+    Ok(timing.measurement())
+}
+
+/// An exchange, and all that is needed to measure by it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Timing {
+    pub(super) exchange: Exchange,
+    pub(super) stamping: Stamping,
+    /// Precision of the server's clock, log₂ seconds.
+    pub(super) precision: i8,
+    /// The server's root delay (s).
+    pub(super) root_delay: f64,
+    /// The server's root dispersion (s).
+    pub(super) root_dispersion: f64,
+    pub(super) hold: Hold,
+}
+
+/// How long the other side may keep a packet before its answer leaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Hold {
+    /// A server answers at once.
+    Short,
+    /// A peer answers when its own poll is due. What the oscillator drifts meanwhile, as far as this
+    /// is known, would otherwise pass for delay.
+    UntilItsPoll(Frequency),
+}
+
+impl Timing {
+    /// The measurement, however unlikely.
+    pub(super) fn measurement(&self) -> Measurement {
+        let Self { root_delay, root_dispersion, .. } = *self;
+        let mut measurement =
+            self.exchange.measurement(self.dispersion(), root_delay, root_dispersion);
+        // Half of it since our transmission and half until our reception: the moment of the
+        // measurement is in the middle.
+        let drift = Span::from_seconds(self.drift() / 2.0);
+        measurement.outbound += drift;
+        measurement.inbound += drift;
+        measurement
     }
-    let stamps = stamping.transmit.error() + stamping.receive.error();
-    let dispersion = precision + stamps + PHI * local.max(0.0);
-    if local < 0.0 || local - remote < -dispersion {
-        return Err(Reject::NegativeDelay);
+
+    /// How long the other side kept our packet (s).
+    pub(super) fn response_time(&self) -> f64 {
+        self.exchange.remote_interval().seconds()
     }
-    if local - remote > max_delay {
-        return Err(Reject::MaxDelay);
+
+    /// Can the timestamps be, and are they of use?
+    ///
+    /// # Errors
+    /// As [`measure`].
+    pub(super) fn check(&self, max_delay: f64) -> Result<(), Reject> {
+        let (local, remote) = (self.local_interval(), self.response_time());
+        let longest = match self.hold {
+            Hold::Short => MAX_REMOTE_INTERVAL,
+            Hold::UntilItsPoll(_) => f64::INFINITY,
+        };
+        if remote < -self.precision() || remote > longest {
+            return Err(Reject::ServerInterval);
+        }
+        let delay = local + self.drift() - remote;
+        if local < 0.0 || delay < -self.dispersion() {
+            return Err(Reject::NegativeDelay);
+        }
+        if delay > max_delay { Err(Reject::MaxDelay) } else { Ok(()) }
     }
-    let (root_delay, root_dispersion) =
-        (header.root_delay.seconds(), header.root_dispersion.seconds());
-    Ok(exchange.measurement(dispersion, root_delay, root_dispersion))
+
+    fn local_interval(&self) -> f64 {
+        self.exchange.local_interval().seconds()
+    }
+
+    /// Of both clocks (s).
+    fn precision(&self) -> f64 {
+        self.stamping.precision + f64::from(self.precision.clamp(-32, 0)).exp2()
+    }
+
+    fn dispersion(&self) -> f64 {
+        let stamps = self.stamping.transmit.error() + self.stamping.receive.error();
+        let tolerance = match self.hold {
+            Hold::Short => PHI,
+            Hold::UntilItsPoll(frequency) => frequency.sd,
+        };
+        self.precision() + stamps + tolerance * self.local_interval().max(0.0)
+    }
+
+    /// What true time gains on the oscillator during the exchange (s).
+    fn drift(&self) -> f64 {
+        match self.hold {
+            Hold::Short => 0.0,
+            Hold::UntilItsPoll(frequency) => frequency.value * self.local_interval(),
+        }
+    }
 }

@@ -1,125 +1,59 @@
-//! The client's side of one server: when to ask, and what to believe of the answers.
+//! This machine's side of one server or peer: when to ask, and what to believe of the answers.
+//!
+//! A request leaves when it is due (`asking`, [`poll_control`], `volley`, `warm_up`), as a
+//! [`request`] or as a packet between peers (`symmetric`). What comes back has to prove to be the
+//! answer ([`answer`]), its timestamps have to be possible ([`mod@measure`]) and of use
+//! (`delay_limits`), before it becomes a measurement (`judging`, `filter`). `interleaved` is the mode
+//! in which the last timestamp comes late.
 
+pub mod answer;
+mod asking;
+mod delay_limits;
+mod filter;
+mod interleaved;
+mod judging;
+pub mod last_answer;
 pub mod measure;
 pub mod poll_control;
 pub mod poll_interval;
 pub mod reachability;
 pub mod reject;
 pub mod request;
+pub mod settings;
+pub mod surroundings;
+mod symmetric;
 mod volley;
+mod warm_up;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use rand_core::Rng;
-use serde::{Deserialize, Serialize};
 use timeball_wire::{
-    Header, Instant, KissCode, LeapIndicator, NtpTimestamp, Oscillator, ReferenceId, Span,
-    Timestamp,
+    Instant, KissCode, LeapIndicator, NtpTimestamp, Oscillator, ReferenceId, Span,
 };
 
+pub use answer::{Form, Reply};
+pub use last_answer::{LastAnswer, Measured};
 pub use measure::{Stamping, measure};
 pub use poll_control::PollControl;
 pub use poll_interval::PollInterval;
 pub use reachability::Reachability;
-pub use reject::Reject;
-pub use request::{Reply, Request};
-use volley::Volley;
+pub use reject::{Reject, Test};
+pub use request::Request;
+pub use settings::{Connectivity, Settings};
+pub use surroundings::Surroundings;
 
-use crate::engine::{Answer, ExchangeId, StampQuality};
+use crate::engine::{ExchangeId, StampQuality};
 use crate::estimator::{Estimator, Surprise};
-use crate::measurement::{Exchange, Measurement};
+use crate::measurement::Measurement;
 use crate::now::Now;
-use crate::server::ServerView;
-use crate::timeline::Timeline;
-
-/// How long after the largest acceptable delay (s) an answer is still waited for.
-const PATIENCE: f64 = 1.0;
-
-/// Random deviation of every poll interval, so that clients do not march in step.
-const POLL_JITTER: f64 = 0.02;
-
-/// Polling and packet rules of a source.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Shortest poll interval.
-    pub minpoll: PollInterval,
-    /// Longest poll interval.
-    pub maxpoll: PollInterval,
-    /// A volley of requests two seconds apart at the start and after silence.
-    pub iburst: bool,
-    /// More requests in one poll while none brought a good measurement.
-    pub burst: bool,
-    /// Protocol version to ask with, 1 to 4.
-    pub version: u8,
-    /// Longest round-trip delay to accept (s).
-    pub max_delay: f64,
-    /// How many measurements the adaptive poll interval aims to keep in the estimator's window.
-    pub poll_target: usize,
-    /// Interleaved mode (RFC 9769): the server's transmit timestamp comes with its next answer.
-    pub interleaved: bool,
-    /// Known error of the server or the path (s), added to every measured offset.
-    pub offset: f64,
-    /// Longest delay to accept, as a multiple of the smallest one seen.
-    pub max_delay_ratio: Option<f64>,
-    /// Longest excess of the delay to accept, as a multiple of the offset's standard deviation.
-    pub max_delay_dev_ratio: Option<f64>,
-    /// The part of all delays (0 to 1) that is short enough to accept; takes the place of
-    /// `max_delay_dev_ratio`.
-    pub max_delay_quantile: Option<f64>,
-    /// The median of so many polls makes one measurement; 1 takes each as it is.
-    pub filter: usize,
-    /// From this poll interval on, send a request two seconds before the one that is measured, to
-    /// fill the caches on the way.
-    pub presend: Option<PollInterval>,
-    /// Whether it may be asked at the start.
-    pub connectivity: Connectivity,
-    /// Raises the stratum that the server claims to at least this.
-    pub min_stratum: u8,
-    /// Pass on the server's own stratum and reference ID in place of the server itself: for a clock
-    /// of this very machine.
-    pub copy: bool,
-    /// After so many polls without an answer the source is not selected any more, however good its
-    /// old measurements are.
-    pub max_unreach: u32,
-}
-
-/// May a source be asked?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Connectivity {
-    /// Yes.
-    Online,
-    /// Not until an operator says so.
-    Offline,
-    /// Until the network says that it cannot be reached; then not until an operator says so.
-    AutoOffline,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            minpoll: PollInterval::new(6),
-            maxpoll: PollInterval::new(10),
-            iburst: true,
-            burst: false,
-            version: 4,
-            max_delay: 3.0,
-            poll_target: 8,
-            interleaved: false,
-            offset: 0.0,
-            max_delay_ratio: None,
-            max_delay_dev_ratio: None,
-            max_delay_quantile: None,
-            filter: 1,
-            presend: None,
-            connectivity: Connectivity::Online,
-            min_stratum: 0,
-            copy: false,
-            max_unreach: 100_000,
-        }
-    }
-}
+use answer::Expected;
+use delay_limits::DelayLimits;
+use filter::Filter;
+use interleaved::{Interleaving, LastExchange};
+use symmetric::Symmetric;
+use volley::Volley;
+use warm_up::WarmUp;
 
 /// What a server's last good answer said of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -134,36 +68,25 @@ pub struct ServerState {
     pub poll: i8,
     /// Version it answered with.
     pub version: u8,
-    /// Transmit timestamp; no later answer may repeat it.
+    /// Transmit timestamp.
     pub transmit: NtpTimestamp,
 }
 
-/// A request under way.
+/// A packet of ours that waits for its answer, or a peer's that has had it.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     exchange: ExchangeId,
-    request: Request,
+    expected: Expected,
     /// When it was sent.
     at: Instant,
     /// T1, as well as it is known so far.
     sent: Oscillator,
     quality: StampQuality,
     deadline: Instant,
-}
-
-/// What examining an answer may need to know of this machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
-    /// Turns system clock readings into oscillator readings.
-    pub timeline: &'a Timeline,
-    /// Precision of the system clock (s).
-    pub precision: f64,
-    /// What we serve, if we serve anybody: a server that follows us is no source.
-    pub served: Option<&'a ServerView>,
-    /// This machine's addresses.
-    pub own_addresses: &'a [IpAddr],
-    /// A leap second is due: its moment, by the system clock.
-    pub leap_second: Option<Timestamp>,
+    /// Its answer is not to be measured.
+    warm_up: bool,
+    /// Nothing more is expected; a peer's packets still refer to it until the next leaves.
+    closed: bool,
 }
 
 /// What an answer was good for.
@@ -180,7 +103,11 @@ pub enum Accepted {
 pub struct Statistics {
     /// Requests sent.
     pub sent: u64,
-    /// Answers that made a measurement.
+    /// Datagrams received, whatever they were.
+    pub received: u64,
+    /// Those that proved to be the answer to a request.
+    pub valid: u64,
+    /// Those that made a measurement.
     pub accepted: u64,
     /// Datagrams rejected, by rule.
     pub rejected: BTreeMap<Reject, u64>,
@@ -188,22 +115,38 @@ pub struct Statistics {
     pub transmit_stamp: Option<StampQuality>,
     /// How the last reception is known.
     pub receive_stamp: Option<StampQuality>,
+    /// Stamps of transmissions, by their quality.
+    pub transmit_stamps: BTreeMap<StampQuality, u64>,
+    /// Stamps of receptions, by their quality.
+    pub receive_stamps: BTreeMap<StampQuality, u64>,
     /// When the last measurement arrived.
     pub last_accepted: Option<Instant>,
 }
 
-/// The client's side of one server.
+/// This machine's side of one server or peer.
 #[derive(Clone, Debug)]
 pub struct Association {
     settings: Settings,
     address: SocketAddr,
+    connectivity: Connectivity,
     poll: PollControl,
     volley: Volley,
+    warm_up: WarmUp,
     reachability: Reachability,
     next_request: Instant,
     pending: Option<Pending>,
+    /// The exchange that an interleaved answer may complete.
+    last: Option<LastExchange>,
+    interleaving: Interleaving,
+    /// What is known of a peer on top of what is known of a server.
+    symmetric: Option<Symmetric>,
+    limits: DelayLimits,
+    filter: Filter,
     estimator: Estimator,
+    /// The estimator knows something that nobody has taken note of.
+    updated: bool,
     server: Option<ServerState>,
+    last_answer: Option<LastAnswer>,
     delay: Option<f64>,
     statistics: Statistics,
     dismissed: Option<KissCode>,
@@ -224,13 +167,22 @@ impl Association {
         Self {
             settings,
             address,
+            connectivity: settings.connectivity,
             poll: PollControl::new(&settings),
             volley: Volley::at_start(&settings),
+            warm_up: WarmUp::default(),
             reachability: Reachability::default(),
             next_request: first_request,
             pending: None,
+            last: None,
+            interleaving: Interleaving::default(),
+            symmetric: None,
+            limits: DelayLimits::default(),
+            filter: Filter::default(),
             estimator,
+            updated: false,
             server: None,
+            last_answer: None,
             delay: None,
             statistics: Statistics::default(),
             dismissed: None,
@@ -239,10 +191,32 @@ impl Association {
         }
     }
 
+    /// The same with a peer (RFC 5905 §3): each side may take time from the other, and neither is
+    /// asked more often than once per poll.
+    pub fn with_peer(
+        settings: Settings,
+        address: SocketAddr,
+        estimator: Estimator,
+        first_request: Instant,
+    ) -> Self {
+        let settings = symmetric::settings(settings);
+        let symmetric = Some(Symmetric::default());
+        Self { symmetric, ..Self::new(settings, address, estimator, first_request) }
+    }
+
     /// Polls by other rules from now on.
     pub fn configure(&mut self, settings: Settings, now: Now) {
-        self.settings = settings;
+        let settings = match self.symmetric {
+            Some(_) => symmetric::settings(settings),
+            None => settings,
+        };
+        let before = std::mem::replace(&mut self.settings, settings);
+        self.estimator.shift(Span::from_seconds(settings.offset - before.offset));
         self.poll.configure(&settings);
+        self.volley.configure(&settings);
+        if settings.connectivity != before.connectivity {
+            self.connect(settings.connectivity, now);
+        }
         self.hasten(now.monotonic + self.poll_interval().span());
     }
 
@@ -251,9 +225,48 @@ impl Association {
         self.address
     }
 
+    /// A symmetric association.
+    pub const fn is_peer(&self) -> bool {
+        self.symmetric.is_some()
+    }
+
+    /// The rules in use.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether it is asked.
+    pub const fn connectivity(&self) -> Connectivity {
+        self.connectivity
+    }
+
+    /// A volley of requests is under way.
+    pub const fn is_volleying(&self) -> bool {
+        self.volley.is_under_way()
+    }
+
     /// The server's own words, from its last good answer.
     pub const fn server(&self) -> Option<&ServerState> {
         self.server.as_ref()
+    }
+
+    /// The last answer, good or not.
+    pub const fn last_answer(&self) -> Option<&LastAnswer> {
+        self.last_answer.as_ref()
+    }
+
+    /// The stratum that selection goes by, which we are one below of when we follow it; 0 before the
+    /// first answer.
+    pub fn stratum(&self) -> u8 {
+        let claimed = self.server.map_or(0, |server| server.stratum);
+        let passed_on = if self.settings.copy { claimed.saturating_sub(1) } else { claimed };
+        passed_on.max(self.settings.min_stratum)
+    }
+
+    /// The reference ID to serve when we follow it (RFC 5905 §7.3).
+    pub fn reference_id(&self) -> ReferenceId {
+        let copied = self.server.filter(|_| self.settings.copy).map(|server| server.reference_id);
+        copied.unwrap_or_else(|| ReferenceId::of_address(self.address.ip()))
     }
 
     /// The reach register.
@@ -261,9 +274,25 @@ impl Association {
         self.reachability
     }
 
+    /// It has not answered for so long that its measurements are worth nothing, however good they
+    /// were.
+    pub const fn is_given_up(&self) -> bool {
+        self.reachability.unanswered() > self.settings.max_unreach
+    }
+
     /// What the measurements say.
     pub const fn estimator(&self) -> &Estimator {
         &self.estimator
+    }
+
+    /// The same, to fill it with what was measured before.
+    pub const fn estimator_mut(&mut self) -> &mut Estimator {
+        &mut self.estimator
+    }
+
+    /// True once after the estimator learnt something.
+    pub fn take_update(&mut self) -> bool {
+        std::mem::take(&mut self.updated)
     }
 
     /// The leap warning of the last answer, which may have been that the server is not synchronised;
@@ -292,12 +321,20 @@ impl Association {
 
     /// The poll interval in use.
     pub fn poll_interval(&self) -> PollInterval {
-        self.poll.interval(self.delay)
+        let ours = self.poll.interval(self.delay);
+        match &self.symmetric {
+            // A peer that wants to hear from us more often shall, within our limits.
+            Some(peer) if self.reachability.is_reachable() => {
+                ours.min(peer.poll().max(self.settings.minpoll))
+            }
+            _ => ours,
+        }
     }
 
-    /// When the next request is due.
-    pub const fn next_request(&self) -> Instant {
-        self.next_request
+    /// When the next request is due, if any is to be sent.
+    pub fn next_request(&self) -> Option<Instant> {
+        let asks = self.connectivity.asks() || self.volley.is_under_way();
+        asks.then_some(self.next_request)
     }
 
     /// The server told us to go away: with this code.
@@ -305,250 +342,68 @@ impl Association {
         self.dismissed
     }
 
-    /// Earliest moment at which [`Self::handle_timeout`] has something to do.
-    pub fn next_timeout(&self) -> Instant {
-        let answer_due = self.pending.map(|pending| pending.deadline);
-        answer_due.map_or(self.next_request, |due| due.min(self.next_request))
+    /// Earliest moment at which [`Self::handle_timeout`] or [`Self::poll_request`] has something to
+    /// do.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let waiting = self.pending.filter(|pending| !pending.closed);
+        let answer_due = waiting.map(|pending| pending.deadline);
+        [answer_due, self.next_request()].into_iter().flatten().min()
     }
 
-    /// Gives up what has waited too long: the exchange to close.
-    pub fn handle_timeout(&mut self, now: Now) -> Option<ExchangeId> {
-        let due = self
-            .pending
-            .filter(|p| p.deadline <= now.monotonic || self.next_request <= now.monotonic)?;
-        self.pending = None;
-        self.missed();
-        Some(due.exchange)
-    }
-
-    /// No answer: ask more rarely, but for a volley, which has an end of its own.
-    fn missed(&mut self) {
-        if self.volley.interval().is_none() {
-            self.poll.missed(&self.settings);
-        }
-    }
-
-    /// The request that is due now, if one is.
-    pub fn poll_request(
-        &mut self,
-        now: Now,
-        timeline: &Timeline,
-        exchange: ExchangeId,
-        rng: &mut impl Rng,
-    ) -> Option<[u8; Header::LEN]> {
-        if now.monotonic < self.next_request {
-            return None;
-        }
-        // One try after a dismissal has run its time.
-        self.dismissed = None;
-        let request = Request::new(self.address, self.settings.version, rng.next_u64());
-        self.pending = Some(Pending {
-            exchange,
-            request,
-            at: now.monotonic,
-            sent: timeline.oscillator_at(now.system),
-            quality: StampQuality::Daemon,
-            deadline: now.monotonic + Span::from_seconds(self.settings.max_delay + PATIENCE),
-        });
-        self.reachability.asked();
-        self.statistics.sent += 1;
-        self.statistics.transmit_stamp = Some(StampQuality::Daemon);
-        self.volley.sent();
-        self.next_request = now.monotonic + self.interval(rng);
-        Some(request.to_bytes())
-    }
-
-    fn interval(&self, rng: &mut impl Rng) -> Span {
-        let poll = self.poll_interval().seconds();
-        let interval = self.volley.interval().map_or(poll, |volley| volley.min(poll));
-        let jitter = f64::from(rng.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
-        Span::from_seconds(interval * (1.0 + POLL_JITTER * jitter))
-    }
-
-    /// A request's transmit timestamp. A better one replaces the one known so far.
-    pub fn handle_sent(
-        &mut self,
-        exchange: ExchangeId,
-        at: Timestamp,
-        quality: StampQuality,
-        timeline: &Timeline,
-    ) {
-        let Some(pending) = self.pending.as_mut().filter(|p| p.exchange == exchange) else {
-            return;
-        };
-        if quality >= pending.quality {
-            pending.sent = timeline.oscillator_at(at);
-            pending.quality = quality;
-            self.statistics.transmit_stamp = Some(quality);
-        }
-    }
-
-    /// A request could not be sent, or was refused on the way: nothing will come.
-    pub fn handle_send_failure(&mut self, exchange: ExchangeId, reason: String) {
-        self.failure = Some(reason);
-        if self.pending.is_some_and(|pending| pending.exchange == exchange) {
-            self.pending = None;
-            self.missed();
-        }
-    }
-
-    /// A datagram on the socket of an exchange.
-    ///
-    /// # Errors
-    /// The rule that it breaks, already counted. Nothing else has changed then, except that an
-    /// answer which proved to be one, but is of no use, ends the exchange.
-    pub fn handle_answer(
-        &mut self,
-        now: Now,
-        answer: &Answer<'_>,
-        surroundings: &Surroundings<'_>,
-        rng: &mut impl Rng,
-    ) -> Result<Accepted, Reject> {
-        let result = self.judge(now, answer, surroundings, rng);
-        let reject = match &result {
-            Ok(Accepted::Measured(_)) => return result,
-            Ok(Accepted::Kissed(_)) => Reject::KissOfDeath,
-            Err(reject) => *reject,
-        };
-        let count = self.statistics.rejected.entry(reject).or_default();
-        *count = count.saturating_add(1);
-        result
-    }
-
-    /// True while this exchange waits for its answer.
+    /// True if this is the last packet that was sent.
     pub fn is_pending(&self, exchange: ExchangeId) -> bool {
         self.pending.is_some_and(|pending| pending.exchange == exchange)
     }
 
     /// The exchange that waits for its answer.
     pub fn pending_exchange(&self) -> Option<ExchangeId> {
-        self.pending.map(|pending| pending.exchange)
+        self.pending.filter(|pending| !pending.closed).map(|pending| pending.exchange)
     }
 
-    fn judge(
-        &mut self,
-        now: Now,
-        answer: &Answer<'_>,
-        surroundings: &Surroundings<'_>,
-        rng: &mut impl Rng,
-    ) -> Result<Accepted, Reject> {
-        let pending =
-            self.pending.filter(|p| p.exchange == answer.exchange).ok_or(Reject::Unsolicited)?;
-        let reply = match pending.request.examine(answer.from, answer.bytes) {
-            // Anybody can send these; the true answer may still come.
-            Err(reject) if !reject.proves_origin() => return Err(reject),
-            examined => {
-                self.pending = None;
-                examined
-            }
-        };
-        let header = match reply {
-            Ok(Reply::Time(header)) => header,
-            Ok(Reply::Kiss { code, poll }) => {
-                self.heed(code, poll, now, rng);
-                return Ok(Accepted::Kissed(code));
-            }
-            Err(reject) => {
-                self.unsynchronised |= reject == Reject::Unsynchronised;
-                self.failure = Some(format!("its answer was rejected: {reject}"));
-                return Err(reject);
-            }
-        };
-        let measurement =
-            self.measure(&header, &pending, answer, surroundings).inspect_err(|reject| {
-                self.failure = Some(format!("its answer was rejected: {reject}"))
-            })?;
-        let surprise = self.accept(now, &header, answer, &measurement);
-        self.proceed(now, pending.at, rng);
-        Ok(Accepted::Measured(surprise))
-    }
-
-    fn measure(
-        &self,
-        header: &Header,
-        pending: &Pending,
-        answer: &Answer<'_>,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<Measurement, Reject> {
-        if self.server.is_some_and(|server| server.transmit == header.transmit_timestamp) {
-            return Err(Reject::DuplicateTransmit);
+    /// A volley of requests from now on, because an operator wants it or the clock was disturbed:
+    /// until there are `good` measurements, with no more than `total` requests, either as at the
+    /// start if it is `None`. A source that is offline answers to that, too. Peers cannot be asked
+    /// more than once per poll.
+    pub fn burst(&mut self, good: Option<u32>, total: Option<u32>, now: Now) {
+        if self.symmetric.is_none() {
+            self.volley = Volley::on_request(good, total, &self.settings);
+            self.hasten(now.monotonic);
         }
-        let timeline = surroundings.timeline;
-        let exchange = Exchange {
-            origin: pending.sent,
-            receive: timeline.continuous(header.receive_timestamp.unfold(answer.received)),
-            transmit: timeline.continuous(header.transmit_timestamp.unfold(answer.received)),
-            destination: timeline.oscillator_at(answer.received),
-        };
-        let stamping = Stamping {
-            transmit: pending.quality,
-            receive: answer.quality,
-            precision: surroundings.precision,
-        };
-        let measurement = measure(header, &exchange, &stamping, self.settings.max_delay)?;
-        surroundings.check_loop(header, answer)?;
-        surroundings.check_leap_second(answer.received)?;
-        Ok(measurement)
     }
 
-    fn accept(
-        &mut self,
-        now: Now,
-        header: &Header,
-        answer: &Answer<'_>,
-        measurement: &Measurement,
-    ) -> Option<Surprise> {
-        self.unsynchronised = false;
-        self.failure = None;
-        self.server = Some(ServerState {
-            leap: header.leap,
-            stratum: header.stratum,
-            reference_id: header.reference_id,
-            poll: header.poll,
-            version: header.version,
-            transmit: header.transmit_timestamp,
-        });
-        self.statistics.accepted += 1;
-        self.statistics.receive_stamp = Some(answer.quality);
-        self.statistics.last_accepted = Some(now.monotonic);
-        let surprise = self.estimator.add(measurement);
-        if let Some(surprise) = &surprise {
-            self.poll.measured(surprise, &self.settings);
+    /// Ask from now on, or do not. What comes back online begins with a volley, if it begins with one
+    /// at the start.
+    pub fn connect(&mut self, connectivity: Connectivity, now: Now) {
+        let asked = self.connectivity.asks();
+        self.connectivity = connectivity;
+        match (asked, connectivity.asks()) {
+            (false, true) => {
+                self.volley = Volley::at_start(&self.settings);
+                self.next_request = self.next_request.max(now.monotonic);
+                self.hasten(now.monotonic);
+            }
+            (true, false) => self.volley.end(),
+            _ => {}
         }
-        self.delay = Some(measurement.delay());
-        surprise
     }
 
-    /// The volley goes on, is over, or begins: a server that was lost is back.
-    fn proceed(&mut self, now: Now, requested: Instant, rng: &mut impl Rng) {
-        let was_lost = self.reachability.is_lost();
-        self.reachability.answered();
-        let volleying = self.volley.interval().is_some();
-        self.volley.measured();
-        if was_lost {
+    /// What is known of the offset is void (the machine slept, or an operator wants so); what is
+    /// known of the frequency stays. Returns the exchange to close: nobody knows when the answer to
+    /// it came.
+    pub fn restart(&mut self, now: Now) -> Option<ExchangeId> {
+        let exchange = self.pending_exchange();
+        self.pending = None;
+        self.last = None;
+        self.symmetric = self.symmetric.take().map(|_| Symmetric::default());
+        self.estimator.restart();
+        self.limits.clear();
+        self.filter.clear();
+        self.poll.restart(&self.settings);
+        if self.connectivity.asks() {
             self.volley = Volley::at_start(&self.settings);
-            self.hasten(now.monotonic + Span::from_seconds(volley::INTERVAL));
-        } else if volleying && self.volley.interval().is_none() {
-            self.next_request = (requested + self.interval(rng)).max(now.monotonic);
+            self.hasten(now.monotonic);
         }
-    }
-
-    fn heed(&mut self, code: KissCode, poll: i8, now: Now, rng: &mut impl Rng) {
-        match code {
-            KissCode::Rate => {
-                self.poll.rate_limited(poll);
-                self.volley.end();
-                self.next_request = now.monotonic + self.interval(rng);
-            }
-            KissCode::Deny | KissCode::Restrict => {
-                self.dismissed = Some(code);
-                self.failure = Some(format!("it refuses to serve us ({code})"));
-                self.volley.end();
-                // Silence for a day and a half, not for ever: policies change.
-                self.next_request = now.monotonic + PollInterval::LONGEST.span();
-            }
-            KissCode::Other(_) => {}
-        }
+        exchange
     }
 
     /// Ask no later than `at`, unless the server has told us to go away.
@@ -558,50 +413,15 @@ impl Association {
         }
     }
 
-    /// A volley of requests from now on, because an operator wants it or the clock was disturbed.
-    pub fn burst(&mut self, now: Now) {
-        self.volley = Volley::full(&self.settings);
-        self.hasten(now.monotonic);
-    }
-
-    /// What is known of the offset is void (the machine slept); what is known of the frequency
-    /// stays.
-    pub fn restart(&mut self, now: Now) {
-        self.estimator.restart();
-        self.poll.restart(&self.settings);
-        self.volley = Volley::at_start(&self.settings);
-        self.hasten(now.monotonic);
-    }
-}
-
-impl Surroundings<'_> {
-    /// A server that follows us would only tell us what we told it.
-    fn check_loop(&self, header: &Header, answer: &Answer<'_>) -> Result<(), Reject> {
-        let Some(served) = self.served else { return Ok(()) };
-        let follows = |own: IpAddr| {
-            // Behind a loopback address any server of this machine may be meant.
-            !own.is_loopback() && header.reference_id == ReferenceId::of_address(own)
-        };
-        if header.stratum > 1 && self.own_addresses.iter().copied().chain(answer.to).any(follows) {
-            return Err(Reject::SynchronisationLoop);
+    /// A poll is over, with a measurement or without.
+    fn poll_over(&mut self, measurement: Option<Measurement>, frequency: f64) -> Option<Surprise> {
+        let measurement = self.filter.polled(measurement, self.settings.filter, frequency)?;
+        let surprise = self.estimator.add(&measurement);
+        self.updated = true;
+        if let Some(surprise) = &surprise {
+            self.poll.measured(surprise, &self.settings);
         }
-        if header.stratum == served.stratum
-            && header.reference_id == served.reference_id
-            && header.reference_timestamp == NtpTimestamp::from(served.reference_time)
-        {
-            return Err(Reject::OwnClock);
-        }
-        Ok(())
-    }
-
-    /// Within five seconds of a leap second some clocks have made it and some have not.
-    fn check_leap_second(&self, received: Timestamp) -> Result<(), Reject> {
-        match self.leap_second {
-            Some(leap) if (received - leap).abs() <= Span::from_secs(5) => {
-                Err(Reject::NearLeapSecond)
-            }
-            _ => Ok(()),
-        }
+        surprise
     }
 }
 

@@ -70,6 +70,18 @@ rejects! {
     NegativeDelay = "negative-delay",
     /// The round-trip delay is above the source's limit.
     MaxDelay = "max-delay",
+    /// It answers a request that was only to fill the caches on the way.
+    WarmUp = "warm-up",
+    /// The exchange that an interleaved answer completes was measured before, or is not known.
+    AlreadyMeasured = "already-measured",
+    /// The round-trip delay is above the source's limit as a multiple of the smallest one.
+    MaxDelayRatio = "max-delay-ratio",
+    /// The round-trip delay exceeds the smallest one by more than the source's limit as a multiple
+    /// of the offset's standard deviation.
+    MaxDelayDevRatio = "max-delay-dev-ratio",
+    /// The round-trip delay is not among the shortest, of which the source's limit says how many
+    /// there are.
+    MaxDelayQuantile = "max-delay-quantile",
     /// The server is synchronised to us (RFC 5905 §11.2.1 "fit").
     SynchronisationLoop = "synchronisation-loop",
     /// The server is this very daemon: it answers with our own reference.
@@ -105,10 +117,110 @@ impl Reject {
             | Self::ServerInterval
             | Self::NegativeDelay
             | Self::MaxDelay
+            | Self::WarmUp
+            | Self::AlreadyMeasured
+            | Self::MaxDelayRatio
+            | Self::MaxDelayDevRatio
+            | Self::MaxDelayQuantile
             | Self::SynchronisationLoop
             | Self::OwnClock
             | Self::NearLeapSecond => true,
         }
+    }
+}
+
+/// The stages in which an answer is tested. ntpd and chrony number them, and people who read their
+/// reports know those numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Test {
+    /// 1: it is no duplicate.
+    Duplicate,
+    /// 2: it answers our last request.
+    Origin,
+    /// 3: its timestamps are set.
+    Timestamps,
+    /// 5: it is authentic.
+    Authentication,
+    /// 6: its sender is synchronised.
+    Synchronised,
+    /// 7: its sender is near enough to a reference clock.
+    RootDistance,
+    /// A: its timestamps can be, and are of use.
+    Delay,
+    /// B: its delay is not too many times the smallest.
+    DelayRatio,
+    /// C: its delay is not among the longest.
+    DelayDeviation,
+    /// D: its sender does not follow us.
+    Loop,
+}
+
+impl Test {
+    /// Every test, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::Duplicate,
+        Self::Origin,
+        Self::Timestamps,
+        Self::Authentication,
+        Self::Synchronised,
+        Self::RootDistance,
+        Self::Delay,
+        Self::DelayRatio,
+        Self::DelayDeviation,
+        Self::Loop,
+    ];
+
+    /// True for those that follow only if the sender has time to give (6 and 7).
+    const fn needs_time(self) -> bool {
+        matches!(self, Self::Delay | Self::DelayRatio | Self::DelayDeviation | Self::Loop)
+    }
+
+    /// Did the answer pass this test, which was rejected by that rule, or by none?
+    pub fn passed(self, reject: Option<Reject>) -> bool {
+        match reject.map(Reject::test) {
+            None => true,
+            Some(failed) if failed.needs_time() => self != failed,
+            Some(failed) => self != failed && !self.needs_time(),
+        }
+    }
+}
+
+impl Reject {
+    /// The test that the rule belongs to.
+    pub const fn test(self) -> Test {
+        match self {
+            Self::DuplicateTransmit => Test::Duplicate,
+            Self::Unsolicited
+            | Self::Oversized
+            | Self::WrongSource
+            | Self::Malformed
+            | Self::WrongVersion
+            | Self::ControlMessage
+            | Self::PrivateMessage
+            | Self::WrongMode
+            | Self::ZeroOrigin
+            | Self::WrongOrigin => Test::Origin,
+            Self::ZeroTimestamp => Test::Timestamps,
+            Self::CryptoNak | Self::UnexpectedMac => Test::Authentication,
+            Self::KissOfDeath | Self::Unsynchronised | Self::InvalidStratum => Test::Synchronised,
+            Self::RootDistance | Self::ReferenceInFuture => Test::RootDistance,
+            Self::ServerInterval
+            | Self::NegativeDelay
+            | Self::MaxDelay
+            | Self::WarmUp
+            | Self::AlreadyMeasured
+            | Self::NearLeapSecond => Test::Delay,
+            Self::MaxDelayRatio => Test::DelayRatio,
+            Self::MaxDelayDevRatio | Self::MaxDelayQuantile => Test::DelayDeviation,
+            Self::SynchronisationLoop | Self::OwnClock => Test::Loop,
+        }
+    }
+
+    /// The sender answers as it should and has time to give; only that the packets were slow or the
+    /// moment was not right.
+    pub const fn leaves_reachable(self) -> bool {
+        matches!(self.test(), Test::Delay | Test::DelayRatio | Test::DelayDeviation)
     }
 }
 

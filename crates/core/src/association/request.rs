@@ -1,27 +1,16 @@
-//! One request, and what may answer it.
+//! A client's request.
 //!
-//! The request carries nothing but its version and 64 random bits in the transmit timestamp: no
-//! clock reading leaves this machine, and whoever cannot read the request cannot guess what the
-//! answer must repeat. Every check here needs only the request and the answer, so a one-shot query
-//! uses the same rules as the daemon.
+//! It carries nothing but its version, random bits and, in interleaved mode, a timestamp of the
+//! server's own: no clock reading leaves this machine, and whoever cannot read the request cannot
+//! guess what the answer must repeat.
 
 use std::net::SocketAddr;
 
-use timeball_wire::{
-    Header, KissCode, LeapIndicator, Message, Mode, NtpShort, NtpTimestamp, Packet, ReferenceId,
-    Trailer, classify,
-};
+use timeball_wire::{Header, LeapIndicator, Mode, NtpShort, NtpTimestamp, ReferenceId};
 
 use super::Reject;
-
-/// MAXDISP (RFC 5905 §7.2): a root distance (s) from which a server knows nothing.
-const MAX_ROOT_DISTANCE: f64 = 16.0;
-
-/// MAXSTRAT (RFC 5905 §7.2): the stratum of a server without time.
-const STRATUM_UNSYNCHRONISED: u8 = 16;
-
-/// Longest answer to a plain request: a header, and some room for extension fields and a MAC.
-pub const MAX_ANSWER_LEN: usize = 1024;
+pub use super::answer::MAX_ANSWER_LEN;
+use super::answer::{Answerer, Expected, Reply};
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,20 +21,18 @@ pub struct Request {
     pub version: u8,
     /// The random transmit timestamp, which the answer must repeat as its origin.
     pub cookie: NtpTimestamp,
+    /// What asks for an interleaved answer.
+    interleaved: Option<Interleaved>,
 }
 
-/// What an answer says, once it is known to be one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reply {
-    /// Time.
-    Time(Header),
-    /// A kiss-o'-death: the server wants something of us (RFC 5905 §7.4).
-    Kiss {
-        /// What it wants.
-        code: KissCode,
-        /// The poll interval it names (log₂ s).
-        poll: i8,
-    },
+/// The two timestamps that a request in interleaved mode has on top (RFC 9769 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Interleaved {
+    /// The server's receive timestamp of our previous request; it knows by this which of its
+    /// transmissions is meant.
+    server_receive: NtpTimestamp,
+    /// The random receive timestamp, which an interleaved answer must repeat as its origin.
+    cookie: NtpTimestamp,
 }
 
 impl Request {
@@ -56,11 +43,37 @@ impl Request {
             destination,
             version: version.clamp(1, 4),
             cookie: NtpTimestamp::from_bits(random.max(1)),
+            interleaved: None,
+        }
+    }
+
+    /// The same in interleaved mode: asks when the answer left whose receive timestamp was
+    /// `server_receive`. Random bits that would make the request ambiguous are replaced.
+    #[must_use]
+    pub fn interleaved(self, server_receive: NtpTimestamp, random: u64) -> Self {
+        let taken = [0, self.cookie.to_bits(), server_receive.to_bits()];
+        let free = (0..4).map(|more| random.wrapping_add(more)).find(|bits| !taken.contains(bits));
+        let cookie = NtpTimestamp::from_bits(free.unwrap_or(random));
+        Self { interleaved: Some(Interleaved { server_receive, cookie }), ..self }
+    }
+
+    /// What the answer has to repeat.
+    pub fn expected(&self) -> Expected {
+        Expected {
+            from: self.destination,
+            version: self.version,
+            by: Answerer::Server,
+            transmit: self.cookie,
+            receive: self.interleaved.map(|interleaved| interleaved.cookie),
         }
     }
 
     /// The datagram.
     pub fn to_bytes(&self) -> [u8; Header::LEN] {
+        let (origin, receive) = match self.interleaved {
+            Some(interleaved) => (interleaved.server_receive, interleaved.cookie),
+            None => (NtpTimestamp::ZERO, NtpTimestamp::ZERO),
+        };
         Header {
             leap: LeapIndicator::NoWarning,
             version: self.version,
@@ -74,97 +87,20 @@ impl Request {
             root_dispersion: NtpShort::default(),
             reference_id: ReferenceId::NONE,
             reference_timestamp: NtpTimestamp::ZERO,
-            origin_timestamp: NtpTimestamp::ZERO,
-            receive_timestamp: NtpTimestamp::ZERO,
+            origin_timestamp: origin,
+            receive_timestamp: receive,
             transmit_timestamp: self.cookie,
         }
         .to_bytes()
     }
 
-    /// Is this datagram the answer? Nothing of it is used before its origin has proved that the
-    /// sender saw the request.
+    /// Is this datagram the answer, and what does it say?
     ///
     /// # Errors
     /// The first rule that it breaks.
     pub fn examine(&self, from: SocketAddr, datagram: &[u8]) -> Result<Reply, Reject> {
-        let packet = self.recognise(from, datagram)?;
-        let header = packet.header;
-        if header.origin_timestamp.is_zero() {
-            return Err(Reject::ZeroOrigin);
-        }
-        if header.origin_timestamp != self.cookie {
-            return Err(Reject::WrongOrigin);
-        }
-        match packet.trailer {
-            Trailer::None => {}
-            Trailer::CryptoNak => return Err(Reject::CryptoNak),
-            Trailer::Mac { .. } => return Err(Reject::UnexpectedMac),
-        }
-        if header.stratum == 0 {
-            return kiss(&header);
-        }
-        sane(&header)?;
-        Ok(Reply::Time(header))
+        self.expected().recognise(from, datagram)?.reply()
     }
-
-    fn recognise<'a>(&self, from: SocketAddr, datagram: &'a [u8]) -> Result<Packet<'a>, Reject> {
-        if datagram.len() > MAX_ANSWER_LEN {
-            return Err(Reject::Oversized);
-        }
-        if from.ip().to_canonical() != self.destination.ip().to_canonical()
-            || from.port() != self.destination.port()
-        {
-            return Err(Reject::WrongSource);
-        }
-        let packet = match classify(datagram) {
-            Message::Time(packet) => packet,
-            Message::Control(_) => return Err(Reject::ControlMessage),
-            Message::Private(_) => return Err(Reject::PrivateMessage),
-            Message::Garbage(_) => return Err(Reject::Malformed),
-        };
-        // Old servers answer with their own, lower version.
-        if packet.header.version > self.version {
-            return Err(Reject::WrongVersion);
-        }
-        match (packet.header.version, packet.header.mode) {
-            (_, Mode::Server) | (1, Mode::Reserved) => Ok(packet),
-            _ => Err(Reject::WrongMode),
-        }
-    }
-}
-
-/// Stratum 0 is a kiss-o'-death, or a server without time: stratum 16 is 0 on the wire.
-fn kiss(header: &Header) -> Result<Reply, Reject> {
-    match header.reference_id.kiss_code() {
-        KissCode::Other(_) if header.leap == LeapIndicator::Unsynchronised => {
-            Err(Reject::Unsynchronised)
-        }
-        code => Ok(Reply::Kiss { code, poll: header.poll }),
-    }
-}
-
-/// The checks of RFC 5905 §9.2 and appendix A.5.1.1 that need nothing but the header.
-fn sane(header: &Header) -> Result<(), Reject> {
-    if header.receive_timestamp.is_zero() || header.transmit_timestamp.is_zero() {
-        return Err(Reject::ZeroTimestamp);
-    }
-    if header.leap == LeapIndicator::Unsynchronised || header.stratum == STRATUM_UNSYNCHRONISED {
-        return Err(Reject::Unsynchronised);
-    }
-    if header.stratum > STRATUM_UNSYNCHRONISED {
-        return Err(Reject::InvalidStratum);
-    }
-    let distance = header.root_delay.seconds() / 2.0 + header.root_dispersion.seconds();
-    if distance >= MAX_ROOT_DISTANCE {
-        return Err(Reject::RootDistance);
-    }
-    let since_reference =
-        header.transmit_timestamp.to_bits().wrapping_sub(header.reference_timestamp.to_bits());
-    // Some servers set no reference time at all; a moment ahead of transmission is rounding.
-    if !header.reference_timestamp.is_zero() && since_reference.cast_signed() < -(1 << 32) {
-        return Err(Reject::ReferenceInFuture);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

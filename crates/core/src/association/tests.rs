@@ -1,9 +1,14 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use timeball_wire::{Mode, NtpShort};
+use timeball_wire::{Header, Mode, NtpShort, Timestamp};
+
+use std::net::IpAddr;
 
 use super::*;
+use crate::engine::Answer;
 use crate::estimator::{self, Frequency};
+use crate::server::ServerView;
+use crate::timeline::Timeline;
 
 const SERVER: &str = "192.0.2.1:123";
 const LOCAL: &str = "198.51.100.9";
@@ -18,6 +23,20 @@ struct Bench {
     served: Option<ServerView>,
     leap_second: Option<Timestamp>,
     exchanges: u64,
+}
+
+/// What the bench's association has around it.
+macro_rules! surroundings {
+    ($bench:expr) => {
+        Surroundings {
+            timeline: &$bench.timeline,
+            precision: 1e-7,
+            frequency: Frequency { value: 0.0, sd: 1e-6 },
+            served: $bench.served.as_ref(),
+            own_addresses: &$bench.own_addresses,
+            leap_second: $bench.leap_second,
+        }
+    };
 }
 
 impl Bench {
@@ -53,14 +72,16 @@ impl Bench {
 
     /// Waits for the next request and sends it.
     fn request(&mut self) -> (ExchangeId, Header) {
-        let wait = self.association.next_request() - self.now.monotonic;
+        let next = self.association.next_request().expect("it is online");
+        let wait = next - self.now.monotonic;
         self.pass(wait.seconds().max(0.0));
-        self.association.handle_timeout(self.now);
+        self.association.handle_timeout(self.now, 0.0);
         self.exchanges += 1;
         let exchange = ExchangeId(self.exchanges);
+        let surroundings = surroundings!(self);
         let bytes = self
             .association
-            .poll_request(self.now, &self.timeline, exchange, &mut self.rng)
+            .poll_request(self.now, &surroundings, exchange, &mut self.rng)
             .expect("a request is due");
         (exchange, Header::from_bytes(&bytes))
     }
@@ -105,13 +126,7 @@ impl Bench {
             received: self.now.system,
             quality: StampQuality::Kernel,
         };
-        let surroundings = Surroundings {
-            timeline: &self.timeline,
-            precision: 1e-7,
-            served: self.served.as_ref(),
-            own_addresses: &self.own_addresses,
-            leap_second: self.leap_second,
-        };
+        let surroundings = surroundings!(self);
         self.association.handle_answer(self.now, &answer, &surroundings, &mut self.rng)
     }
 
@@ -119,6 +134,10 @@ impl Bench {
         let (exchange, request) = self.request();
         let answer = self.answer_to(&request);
         self.receive(exchange, &answer)
+    }
+
+    fn next_request(&self) -> Instant {
+        self.association.next_request().expect("it is online")
     }
 
     fn rejected(&self, reject: Reject) -> u64 {
@@ -318,7 +337,7 @@ fn a_rate_kiss_slows_down_and_only_with_the_right_origin() {
     assert_eq!(bench.receive(exchange, &kiss), Ok(Accepted::Kissed(KissCode::Rate)));
     assert_eq!(bench.association.poll_interval(), PollInterval::new(7));
     // The volley is over, too.
-    let wait = (bench.association.next_request() - bench.now.monotonic).seconds();
+    let wait = (bench.next_request() - bench.now.monotonic).seconds();
     assert!(wait > 120.0, "{wait}");
     assert_eq!(bench.rejected(Reject::KissOfDeath), 1);
 }
@@ -334,10 +353,10 @@ fn a_deny_kiss_silences_us_for_a_day_and_a_half() {
     };
     assert_eq!(bench.receive(exchange, &kiss), Ok(Accepted::Kissed(KissCode::Deny)));
     assert_eq!(bench.association.dismissed(), Some(KissCode::Deny));
-    let wait = (bench.association.next_request() - bench.now.monotonic).seconds();
+    let wait = (bench.next_request() - bench.now.monotonic).seconds();
     assert!((wait - 131_072.0).abs() < 1.0, "{wait}");
-    bench.association.burst(bench.now);
-    let wait = (bench.association.next_request() - bench.now.monotonic).seconds();
+    bench.association.burst(None, None, bench.now);
+    let wait = (bench.next_request() - bench.now.monotonic).seconds();
     assert!(wait > 131_000.0, "a burst must not disturb who sent us away: {wait}");
     // One more try afterwards.
     assert!(bench.exchange().is_ok());
@@ -363,8 +382,8 @@ fn a_better_transmit_stamp_replaces_the_one_before() {
 fn an_unanswered_request_is_given_up_and_its_socket_closed() {
     let mut bench = Bench::new(without_volley());
     let (exchange, _) = bench.request();
-    assert_eq!(bench.association.handle_timeout(bench.now), None);
+    assert_eq!(bench.association.handle_timeout(bench.now, 0.0), None);
     bench.pass(4.1);
-    assert_eq!(bench.association.handle_timeout(bench.now), Some(exchange));
+    assert_eq!(bench.association.handle_timeout(bench.now, 0.0), Some(exchange));
     assert!(!bench.association.is_pending(exchange));
 }

@@ -3,50 +3,68 @@
 
 use super::Settings;
 
-/// Between the requests of a volley (s; RFC 5905 §13.2, BTIME).
-pub(super) const INTERVAL: f64 = 2.0;
+/// Between the requests of a volley (s; RFC 5905 §13.2, BTIME)…
+const INTERVAL: f64 = 2.0;
+/// …but no more than this share of the poll interval.
+const POLL_SHARE: f64 = 0.25;
 
 /// Measurements a volley at the start is after, and the requests it may spend on them.
-const START: Volley = Volley { wanted: 4, left: 8, per_poll: false };
+const START: (u32, u32) = (4, 8);
 
 /// One measurement per poll, for at most this many requests.
-const PER_POLL: Volley = Volley { wanted: 1, left: 4, per_poll: true };
+const PER_POLL: (u32, u32) = (1, 4);
 
 /// A volley in progress, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Volley {
     /// Measurements still wanted.
-    wanted: u8,
+    wanted: u32,
     /// Requests still to be spent.
-    left: u8,
+    left: u32,
     /// A new one begins with every poll (`burst`).
     per_poll: bool,
 }
 
 impl Volley {
+    /// No volley, but for those of every poll if the settings want them.
+    pub(super) const fn none(settings: &Settings) -> Self {
+        Self { wanted: 0, left: 0, per_poll: settings.burst }
+    }
+
     /// The volley an association begins with.
     pub(super) const fn at_start(settings: &Settings) -> Self {
-        match (settings.iburst, settings.burst) {
-            (true, per_poll) => Self { per_poll, ..START },
-            (false, true) => PER_POLL,
-            (false, false) => Self { wanted: 0, left: 0, per_poll: false },
-        }
+        if settings.iburst { Self::of(START, settings) } else { Self::none(settings) }
     }
 
-    /// A volley as at the start, whatever the settings say of the start.
-    pub(super) const fn full(settings: &Settings) -> Self {
-        Self { per_poll: settings.burst, ..START }
+    /// As many requests as it takes to get `good` measurements, but no more than `total`; either as
+    /// at the start if it is `None`.
+    pub(super) fn on_request(good: Option<u32>, total: Option<u32>, settings: &Settings) -> Self {
+        Self::of((good.unwrap_or(START.0), total.unwrap_or(START.1)), settings)
     }
 
-    /// Time to the next request (s), if the volley goes on.
-    pub(super) const fn interval(&self) -> Option<f64> {
-        if self.wanted > 0 && self.left > 0 { Some(INTERVAL) } else { None }
+    const fn of((wanted, left): (u32, u32), settings: &Settings) -> Self {
+        Self { wanted, left, per_poll: settings.burst }
+    }
+
+    /// Other settings from now on; a volley under way is brought to its end.
+    pub(super) fn configure(&mut self, settings: &Settings) {
+        self.per_poll = settings.burst;
+    }
+
+    /// True while it goes on.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.wanted > 0 && self.left > 0
+    }
+
+    /// Time to the next request (s) at this poll interval (s), if the volley goes on.
+    pub(super) fn interval(&self, poll: f64) -> Option<f64> {
+        self.is_under_way().then(|| INTERVAL.min(POLL_SHARE * poll))
     }
 
     /// A request leaves.
     pub(super) fn sent(&mut self) {
-        if self.interval().is_none() && self.per_poll {
-            *self = PER_POLL;
+        if !self.is_under_way() && self.per_poll {
+            (self.wanted, self.left) = PER_POLL;
         }
         self.left = self.left.saturating_sub(1);
     }
@@ -56,8 +74,47 @@ impl Volley {
         self.wanted = self.wanted.saturating_sub(1);
     }
 
-    /// No more requests than the poll interval allows: the server complained.
+    /// No more requests in this poll: the server complained.
     pub(super) fn end(&mut self) {
-        *self = Self { wanted: 0, left: 0, per_poll: false };
+        (self.wanted, self.left) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_ends_the_volley_but_not_those_of_later_polls() {
+        let settings = Settings { iburst: false, burst: true, ..Settings::default() };
+        let mut volley = Volley::at_start(&settings);
+        volley.sent();
+        assert!(volley.is_under_way());
+        volley.end();
+        assert!(!volley.is_under_way());
+        volley.sent();
+        assert!(volley.is_under_way());
+    }
+
+    #[test]
+    fn an_operator_says_how_many_are_enough() {
+        let mut volley = Volley::on_request(Some(2), Some(3), &Settings::default());
+        volley.sent();
+        volley.measured();
+        assert!(volley.is_under_way());
+        volley.sent();
+        volley.measured();
+        assert!(!volley.is_under_way());
+
+        let mut volley = Volley::on_request(Some(2), Some(3), &Settings::default());
+        (0..3).for_each(|_| volley.sent());
+        assert!(!volley.is_under_way());
+    }
+
+    #[test]
+    fn requests_are_not_closer_than_the_poll_interval_allows() {
+        let volley = Volley::at_start(&Settings::default());
+        assert_eq!(volley.interval(64.0), Some(2.0));
+        assert_eq!(volley.interval(1.0), Some(0.25));
     }
 }

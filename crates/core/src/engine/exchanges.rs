@@ -1,18 +1,52 @@
 //! Requests and answers, and the deadlines of both.
 
-use timeball_wire::LeapIndicator;
+use std::net::SocketAddr;
 
-use super::{Answer, Engine, ExchangeId, Output, Transmit};
-use crate::association::{Accepted, Reject, Surroundings};
+use rand_chacha::ChaCha20Rng;
+use timeball_wire::{LeapIndicator, Message, Mode, classify};
+
+use super::source::Source;
+use super::{Answer, Engine, ExchangeId, Outbox, Output, PeerDatagram, Port, Transmit};
+use crate::association::{Accepted, Association, Reject, Surroundings};
 use crate::event::{Cause, Event};
 use crate::now::Now;
 
+/// The parts of the engine that exchanging packets needs at once.
+struct Parts<'a> {
+    surroundings: Surroundings<'a>,
+    sources: &'a mut [Source],
+    rng: &'a mut ChaCha20Rng,
+    outbox: &'a mut Outbox,
+    next_exchange: &'a mut u64,
+}
+
 impl Engine {
+    fn parts(&mut self) -> Parts<'_> {
+        let peers = self.sources.iter().any(Source::is_peer);
+        let serves = peers || !self.settings.server.allow.is_empty();
+        Parts {
+            surroundings: Surroundings {
+                timeline: &self.timeline,
+                precision: self.precision,
+                frequency: self.discipline.frequency(),
+                served: serves.then_some(&self.served),
+                own_addresses: &self.own_addresses,
+                leap_second: self.discipline.leap_midnight(),
+            },
+            sources: &mut self.sources,
+            rng: &mut self.rng,
+            outbox: &mut self.outbox,
+            next_exchange: &mut self.next_exchange,
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Now) {
         let mut silent = false;
+        let frequency = self.discipline.frequency().value;
         for member in self.sources.iter_mut().flat_map(|source| &mut source.members) {
-            if let Some(exchange) = member.association.handle_timeout(now) {
+            if let Some(exchange) = member.association.handle_timeout(now, frequency) {
                 self.outbox.push(Output::Close(exchange));
+                member.updated |= member.association.take_update();
                 silent = true;
             }
         }
@@ -43,16 +77,18 @@ impl Engine {
     }
 
     pub(super) fn send_requests(&mut self, now: Now) {
-        for source in &mut self.sources {
+        let Parts { surroundings, sources, rng, outbox, next_exchange } = self.parts();
+        for source in sources {
             for member in &mut source.members {
-                let exchange = ExchangeId(self.next_exchange);
-                let request =
-                    member.association.poll_request(now, &self.timeline, exchange, &mut self.rng);
+                let association = &mut member.association;
+                let exchange = ExchangeId(*next_exchange);
+                let request = association.poll_request(now, &surroundings, exchange, rng);
                 if let Some(datagram) = request {
-                    self.next_exchange += 1;
-                    self.outbox.push(Output::Transmit(Transmit {
+                    *next_exchange += 1;
+                    outbox.push(Output::Transmit(Transmit {
                         exchange,
-                        destination: member.association.address(),
+                        destination: association.address(),
+                        from: if association.is_peer() { Port::Server } else { Port::Fresh },
                         bind_address: source.settings.bind_address,
                         bind_device: source.settings.bind_device.clone(),
                         datagram,
@@ -62,6 +98,15 @@ impl Engine {
         }
     }
 
+    pub(super) fn handle_send_failure(&mut self, now: Now, exchange: ExchangeId, reason: String) {
+        let Some((source, member)) = self.pending(exchange) else { return };
+        let frequency = self.discipline.frequency().value;
+        let association = &mut self.sources[source].members[member].association;
+        association.handle_send_failure(exchange, reason, frequency);
+        self.outbox.push(Output::Close(exchange));
+        self.replace_unfit(now);
+    }
+
     pub(super) fn handle_answer(&mut self, now: Now, answer: &Answer<'_>) {
         let Some((source, member)) = self.pending(answer.exchange) else {
             // Its association is gone, or has had its answer.
@@ -69,42 +114,86 @@ impl Engine {
             self.outbox.push(Output::Close(answer.exchange));
             return;
         };
-        let serves = !self.settings.server.allow.is_empty();
-        let surroundings = Surroundings {
-            timeline: &self.timeline,
-            precision: self.precision,
-            served: serves.then_some(&self.served),
-            own_addresses: &self.own_addresses,
-            leap_second: self.discipline.leap_midnight(),
-        };
-        let member = &mut self.sources[source].members[member];
-        let result = member.association.handle_answer(now, answer, &surroundings, &mut self.rng);
-        if !member.association.is_pending(answer.exchange) {
-            self.outbox.push(Output::Close(answer.exchange));
+        let Parts { surroundings, sources, rng, outbox, .. } = self.parts();
+        let association = &mut sources[source].members[member].association;
+        let result = association.handle_answer(now, answer, &surroundings, rng);
+        if !association.is_pending(answer.exchange) {
+            outbox.push(Output::Close(answer.exchange));
         }
-        match result {
+        self.follow_up(now, source, member, result);
+    }
+
+    /// True for a packet on the server's port that [`Input::PeerDatagram`](super::Input::PeerDatagram)
+    /// is for, because a peer sent it. All others are the server's: only a configured peer is one.
+    pub fn expects(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        match classify(datagram) {
+            Message::Time(packet) => match packet.header.mode {
+                Mode::SymmetricActive | Mode::SymmetricPassive => self.peer(from).is_some(),
+                _ => false,
+            },
+            Message::Control(_) | Message::Private(_) | Message::Garbage(_) => false,
+        }
+    }
+
+    pub(super) fn handle_peer_datagram(&mut self, now: Now, datagram: &PeerDatagram<'_>) {
+        let Some((source, member)) = self.peer(datagram.from) else {
+            *self.rejected.entry(Reject::WrongSource).or_default() += 1;
+            return;
+        };
+        let Parts { surroundings, sources, rng, .. } = self.parts();
+        let association = &mut sources[source].members[member].association;
+        let result = association.handle_peer_datagram(now, datagram, &surroundings, rng);
+        self.follow_up(now, source, member, result);
+        // It may be our turn at once.
+        self.send_requests(now);
+    }
+
+    /// Where the association with a peer is: source and member.
+    fn peer(&self, address: SocketAddr) -> Option<(usize, usize)> {
+        let is_it = |association: &Association| {
+            let peer = association.address();
+            association.is_peer()
+                && peer.port() == address.port()
+                && peer.ip().to_canonical() == address.ip().to_canonical()
+        };
+        self.sources.iter().enumerate().find_map(|(index, source)| {
+            let member = source.members.iter().position(|member| is_it(&member.association));
+            Some((index, member?))
+        })
+    }
+
+    /// What follows from a datagram for everything but its association.
+    fn follow_up(
+        &mut self,
+        now: Now,
+        source: usize,
+        member: usize,
+        result: Result<Accepted, Reject>,
+    ) {
+        let member = &mut self.sources[source].members[member];
+        let updated = member.association.take_update();
+        member.updated |= updated;
+        let name = member.label.clone();
+        let spoken = match result {
             Ok(Accepted::Measured(surprise)) => {
-                member.updated = true;
                 if let Some(by) = surprise.and_then(|surprise| surprise.stepped) {
-                    let name = member.label.clone();
                     self.outbox.event(Event::SourceStepped { name, by });
                 }
-                self.note_reachability();
-                self.select(now);
+                true
             }
             Ok(Accepted::Kissed(code)) => {
-                self.outbox.event(Event::Kiss { name: member.label.clone(), code });
-                self.note_reachability();
-                self.select(now);
+                self.outbox.event(Event::Kiss { name, code });
+                true
             }
             Err(reject) => {
-                self.outbox.event(Event::Rejected { name: member.label.clone(), reject });
-                // The server itself has spoken, if not to our liking.
-                if reject.proves_origin() {
-                    self.note_reachability();
-                    self.select(now);
-                }
+                self.outbox.event(Event::Rejected { name, reject });
+                // The server itself may have spoken, if not to our liking.
+                reject.proves_origin() || updated
             }
+        };
+        if spoken {
+            self.note_reachability();
+            self.select(now);
         }
         self.replace_unfit(now);
     }

@@ -12,6 +12,7 @@ use crate::estimator::Estimator;
 use crate::event::Event;
 use crate::now::Now;
 use crate::selection::SourceId;
+use crate::settings::SourceKind;
 
 /// First requests are spread over this (s), so that many sources do not disturb each other.
 const SPREAD: f64 = 0.2;
@@ -75,7 +76,11 @@ impl Engine {
         let estimator = Estimator::new(settings.estimator, self.discipline.frequency());
         let spread = f64::from(self.rng.next_u32()) / f64::from(u32::MAX) * SPREAD;
         let first_request = now.monotonic + Span::from_seconds(SETTLING + spread);
-        let association = Association::new(settings.association, address, estimator, first_request);
+        let make = match settings.kind {
+            SourceKind::Peer => Association::with_peer,
+            SourceKind::Server | SourceKind::Pool { .. } => Association::new,
+        };
+        let association = make(settings.association, address, estimator, first_request);
         Member::new(id, settings, association)
     }
 

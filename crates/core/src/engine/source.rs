@@ -25,7 +25,10 @@ const RESOLVE_RETRY: Span = Span::from_secs(2);
 const MAX_ADDRESSES: usize = 16;
 
 /// Rounds of selection that a source may disagree before it is exchanged for another.
-const PATIENCE: u32 = 16;
+const DISAGREEMENTS: u32 = 16;
+
+/// Answers without a single measurement after which a source is exchanged for another.
+const USELESS_ANSWERS: u64 = 16;
 
 /// One association of a source.
 #[derive(Debug)]
@@ -81,7 +84,11 @@ impl Member {
         if self.association.reachability().is_lost() {
             return Some("it does not answer".to_owned());
         }
-        (self.disagreed >= PATIENCE).then(|| self.verdict.reason.clone())
+        let statistics = self.association.statistics();
+        if statistics.accepted == 0 && statistics.valid >= USELESS_ANSWERS {
+            return Some("none of its answers is of any use".to_owned());
+        }
+        (self.disagreed >= DISAGREEMENTS).then(|| self.verdict.reason.clone())
     }
 }
 
@@ -112,6 +119,8 @@ pub(super) struct Source {
     resolve_again: Span,
     /// Somebody wants the name resolved though nothing is amiss.
     refreshing: bool,
+    /// The last answer had addresses in it.
+    resolved: bool,
     /// Why the last attempt to resolve it failed.
     pub(super) unresolved: Option<String>,
 }
@@ -126,6 +135,7 @@ impl Source {
             resolve_at: now,
             resolve_again: RESOLVE_RETRY,
             refreshing: false,
+            resolved: false,
             unresolved: None,
         }
     }
@@ -140,12 +150,26 @@ impl Source {
         self.members.split_off(self.members.len().min(self.wanted()))
     }
 
+    /// Why there is no member.
+    pub(super) fn why_empty(&self) -> String {
+        match (&self.unresolved, self.resolved) {
+            (Some(failure), _) => format!("its name cannot be resolved: {failure}"),
+            (None, false) => "its name is being resolved".to_owned(),
+            (None, true) => "other sources use all of its addresses".to_owned(),
+        }
+    }
+
     /// How many associations the name stands for.
     pub(super) const fn wanted(&self) -> usize {
         match self.settings.kind {
             SourceKind::Server | SourceKind::Peer => 1,
             SourceKind::Pool { count } => count,
         }
+    }
+
+    /// A symmetric association.
+    pub(super) fn is_peer(&self) -> bool {
+        self.settings.kind == SourceKind::Peer
     }
 
     /// The name may have other addresses than those known.
@@ -193,6 +217,7 @@ impl Source {
     /// Takes the addresses of an answer that no member uses yet.
     pub(super) fn learn(&mut self, addresses: &[IpAddr]) {
         self.unresolved = None;
+        self.resolved = !addresses.is_empty();
         self.resolve_again = self.resolve_again.max(RESOLVE_AGAIN);
         self.spare.clear();
         for address in addresses.iter().take(MAX_ADDRESSES).map(IpAddr::to_canonical) {

@@ -75,9 +75,8 @@ fn one_sided_share(points: &[Point], typical_excess: f64) -> Option<f64> {
     for triple in points.windows(3) {
         let [first, middle, last] = triple else { continue };
         let earlier = (last.t - middle.t) / (last.t - first.t);
-        let departure = |of: fn(&Point) -> f64| {
-            of(middle) - earlier * of(first) - (1.0 - earlier) * of(last)
-        };
+        let departure =
+            |of: fn(&Point) -> f64| of(middle) - earlier * of(first) - (1.0 - earlier) * of(last);
         let (offset, excess) = (departure(|point| point.y), departure(|point| point.excess));
         if excess.abs() > UNUSUAL * typical_excess {
             continue;

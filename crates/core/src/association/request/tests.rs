@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use timeball_wire::{ExtensionField, FieldType, PacketWriter, Timestamp};
+use timeball_wire::{ExtensionField, FieldType, KissCode, PacketWriter, Timestamp};
 
 use super::*;
 

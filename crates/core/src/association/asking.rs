@@ -1,0 +1,155 @@
+//! Requests on their way, until something comes back or nothing does.
+
+use rand_core::Rng;
+use timeball_wire::{Header, Span, Timestamp};
+
+use super::{Association, Connectivity, Pending, Request, Surroundings, symmetric};
+use crate::engine::{ExchangeId, StampQuality};
+use crate::now::Now;
+use crate::timeline::Timeline;
+
+/// How long after the largest acceptable delay (s) an answer is still waited for.
+const ANSWER_GRACE: f64 = 1.0;
+
+/// Random deviation of every poll interval, so that clients do not march in step.
+const POLL_JITTER: f64 = 0.02;
+
+impl Association {
+    /// Gives up what has waited too long: the exchange to close. `frequency` (s/s) is how fast true
+    /// time gains on the oscillator.
+    pub fn handle_timeout(&mut self, now: Now, frequency: f64) -> Option<ExchangeId> {
+        let next_is_due = self.next_request().is_some_and(|due| due <= now.monotonic);
+        let waiting = self.pending.filter(|pending| !pending.closed)?;
+        if waiting.deadline > now.monotonic && !next_is_due {
+            return None;
+        }
+        self.close();
+        self.missed(frequency);
+        Some(waiting.exchange)
+    }
+
+    /// Nothing more is expected. A peer's packets still refer to ours.
+    pub(super) fn close(&mut self) {
+        match (&mut self.pending, &self.symmetric) {
+            (Some(pending), Some(_)) => pending.closed = true,
+            (pending, _) => *pending = None,
+        }
+    }
+
+    /// No answer: ask more rarely, but for a volley, which has an end of its own.
+    fn missed(&mut self, frequency: f64) {
+        if !self.volley.is_under_way() {
+            self.poll.missed(&self.settings);
+        }
+        self.poll_over(None, frequency);
+    }
+
+    /// The packet that is due now, if one is.
+    pub fn poll_request(
+        &mut self,
+        now: Now,
+        surroundings: &Surroundings<'_>,
+        exchange: ExchangeId,
+        rng: &mut impl Rng,
+    ) -> Option<[u8; Header::LEN]> {
+        if self.next_request().is_none_or(|due| now.monotonic < due) {
+            return None;
+        }
+        // One try after a dismissal has run its time.
+        self.dismissed = None;
+        let poll = self.poll_interval();
+        let (datagram, expected) = match &mut self.symmetric {
+            Some(peer) => {
+                let settings = &self.settings;
+                let previous = self.pending.map(|pending| pending.sent);
+                let sender = symmetric::Sender { now, surroundings, settings, poll, previous };
+                let header = peer.packet(&sender, self.last.as_mut(), rng);
+                (header.to_bytes(), symmetric::expected(self.address, &header, settings))
+            }
+            None => {
+                let request = self.request(rng);
+                (request.to_bytes(), request.expected())
+            }
+        };
+        let interleaved = expected.receive.is_some();
+        let warm_up =
+            !self.volley.is_under_way() && self.warm_up.sent(&self.settings, poll, interleaved);
+        let wait = match self.symmetric {
+            None => Span::from_seconds(self.settings.max_delay + ANSWER_GRACE),
+            Some(_) => Span::MAX,
+        };
+        self.pending = Some(Pending {
+            exchange,
+            expected,
+            at: now.monotonic,
+            sent: surroundings.timeline.oscillator_at(now.system),
+            quality: StampQuality::Daemon,
+            deadline: now.monotonic + wait,
+            warm_up,
+            closed: false,
+        });
+        self.reachability.asked();
+        self.interleaving.sent();
+        self.statistics.sent += 1;
+        self.statistics.transmit_stamp = Some(StampQuality::Daemon);
+        self.volley.sent();
+        self.next_request = now.monotonic + self.interval(rng);
+        Some(datagram)
+    }
+
+    fn request(&self, rng: &mut impl Rng) -> Request {
+        let request = Request::new(self.address, self.settings.version, rng.next_u64());
+        let origin = self.interleaving.origin(self.last.as_ref());
+        match origin.filter(|_| self.settings.interleaved) {
+            Some(origin) => request.interleaved(origin, rng.next_u64()),
+            None => request,
+        }
+    }
+
+    /// From one request to the next.
+    pub(super) fn interval(&self, rng: &mut impl Rng) -> Span {
+        let poll = self.poll_interval().seconds();
+        let interval = match (self.volley.interval(poll), self.warm_up.interval()) {
+            (Some(volley), _) => volley,
+            (None, Some(warm_up)) => warm_up.min(poll),
+            (None, None) => poll,
+        };
+        let patience = self.symmetric.as_ref().map_or(1.0, symmetric::Symmetric::patience);
+        let jitter = f64::from(rng.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
+        Span::from_seconds(interval * patience * (1.0 + POLL_JITTER * jitter))
+    }
+
+    /// A request's transmit timestamp. A better one replaces the one known so far.
+    pub fn handle_sent(
+        &mut self,
+        exchange: ExchangeId,
+        at: Timestamp,
+        quality: StampQuality,
+        timeline: &Timeline,
+    ) {
+        let Some(pending) = self.pending.as_mut().filter(|p| p.exchange == exchange) else {
+            return;
+        };
+        let count = self.statistics.transmit_stamps.entry(quality).or_default();
+        *count = count.saturating_add(1);
+        if quality >= pending.quality {
+            pending.sent = timeline.oscillator_at(at);
+            pending.quality = quality;
+            self.statistics.transmit_stamp = Some(quality);
+        }
+    }
+
+    /// A request could not be sent, or was refused on the way: nothing will come. A source that is
+    /// asked only while it can be reached is asked no more.
+    pub fn handle_send_failure(&mut self, exchange: ExchangeId, reason: String, frequency: f64) {
+        self.failure = Some(reason);
+        if self.pending_exchange() == Some(exchange) {
+            self.close();
+            self.missed(frequency);
+        }
+        if self.connectivity == Connectivity::AutoOffline {
+            self.connectivity = Connectivity::Offline;
+            self.volley.end();
+        }
+    }
+}
