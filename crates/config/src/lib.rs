@@ -9,9 +9,9 @@
 //! ```
 //!
 //! The way of a file: [`Document`] (text and where its lines are) → [`native`] (keys and values, by
-//! the tables in `native/schema`) or [`chrony`] (directives, by those in `chrony/directives`) → [`Config`] and [`Places`] (which line said what) → `check` (do the
-//! values make sense together?) → [`Loaded`], or [`Mistakes`]: every [`Diagnostic`], not only the
-//! first.
+//! the tables in `native/schema`) or [`chrony`] (directives, by those in `chrony/directives`) →
+//! [`Config`] and [`Places`] (which line said what) → `check` (do the values make sense together?) →
+//! [`Loaded`], or [`Mistakes`]: every [`Diagnostic`], not only the first.
 #![forbid(unsafe_code)]
 
 mod check;
@@ -26,7 +26,7 @@ pub mod reference;
 
 use std::path::Path;
 
-use chrony::OtherFiles;
+use chrony::{OtherFiles, SourceDirectories};
 pub use config::{
     Card, Chronyc, ClientPort, Clock, Compensation, Config, Control, DriftFile, Files,
     InitialCorrection, Level, Log, Network, Process, ReceiveFilter, Record, Serve, Temperature,
@@ -62,9 +62,10 @@ impl Dialect {
 
 /// The first line that is no comment is a table's header or sets a key.
 fn looks_like_toml(text: &str) -> bool {
-    let first = text.lines().map(str::trim).find(|line| {
-        !line.is_empty() && !line.starts_with(['#', '!', ';', '%'])
-    });
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with(['#', '!', ';', '%']));
     first.is_some_and(|line| {
         let key = line.split('=').next().unwrap_or_default().trim_end();
         line.starts_with('[') || (line.contains('=') && !key.contains(char::is_whitespace))
@@ -82,6 +83,8 @@ pub struct Loaded {
     pub document: Document,
     /// Where each value stands in the text, for checks that only the daemon can make.
     pub places: Places,
+    /// Where to look for more sources; they are not in `config`, for they come and go.
+    pub source_directories: SourceDirectories,
 }
 
 /// Reads the file at `path`.
@@ -116,22 +119,27 @@ fn read_native(document: Document) -> Result<Loaded, Mistakes> {
     if reading.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
         reading.diagnostics.extend(check::check(&reading.config, &reading.places));
     }
-    judge(document, reading)
+    let directories = SourceDirectories::of(&reading.config.files.source_directories);
+    judge(document, reading, directories)
 }
 
 fn read_chrony(mut document: Document, others: OtherFiles) -> Result<Loaded, Mistakes> {
-    let reading = chrony::read(&mut document, others);
-    judge(document, reading)
+    let (reading, directories) = chrony::read(&mut document, others);
+    judge(document, reading, directories)
 }
 
 /// Without an error it is a configuration.
-fn judge(document: Document, reading: Reading) -> Result<Loaded, Mistakes> {
+fn judge(
+    document: Document,
+    reading: Reading,
+    source_directories: SourceDirectories,
+) -> Result<Loaded, Mistakes> {
     let Reading { config, places, mut diagnostics } = reading;
     diagnostic::in_reading_order(&mut diagnostics);
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(Mistakes { document, diagnostics });
     }
-    Ok(Loaded { config, warnings: diagnostics, document, places })
+    Ok(Loaded { config, warnings: diagnostics, document, places, source_directories })
 }
 
 /// What a dialect makes of a text: as much of the configuration as could be understood, and what

@@ -146,8 +146,12 @@ impl<'l> Arguments<'l> {
     fn missing(&self, what: &str) -> Box<Diagnostic> {
         let end = self.line().end;
         Box::new(
-            Diagnostic::error(format!("`{}` lacks {what}", self.directive()))
-                .at(self.line.directive.span.start..end),
+            Diagnostic::error(format!("`{}` lacks {what}", self.directive())).at(self
+                .line
+                .directive
+                .span
+                .start
+                ..end),
         )
     }
 }
@@ -173,11 +177,7 @@ fn path(word: &Word<'_>, what: &str, longest: usize) -> Outcome<PathBuf> {
 }
 
 /// A word that is not what has to stand there.
-pub(super) fn wrong(
-    word: &Word<'_>,
-    what: &str,
-    expected: impl Into<String>,
-) -> Box<Diagnostic> {
+pub(super) fn wrong(word: &Word<'_>, what: &str, expected: impl Into<String>) -> Box<Diagnostic> {
     Box::new(
         Diagnostic::error(format!("{what} cannot be `{}`", word.text))
             .at(word.span.clone())

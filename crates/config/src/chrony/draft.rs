@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-use std::path::PathBuf;
 
 use timeball_core::settings::SourceSettings;
 
 use super::access::AccessTable;
+use super::remarks::remarks;
+use super::source_directories::SourceDirectories;
+use crate::Reading;
 use crate::config::{Chronyc, Clock, Config, DriftFile, Files, Record, Timestamping};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::places::{Places, Scope};
 
 /// The configuration as it grows.
@@ -18,6 +20,7 @@ pub(super) struct Draft {
     pub(super) sources: Vec<DraftSource>,
     /// For sources that do not say it themselves, whichever line comes first.
     pub(super) defaults: SourceDefaults,
+    pub(super) source_directories: SourceDirectories,
     pub(super) served: AccessTable,
     pub(super) asking: AccessTable,
     pub(super) bind: PerFamily,
@@ -39,7 +42,7 @@ pub(super) struct DraftSource {
 }
 
 /// What holds for every source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct SourceDefaults {
     pub(super) min_samples: i64,
     /// 0 sets no limit of its own.
@@ -58,7 +61,7 @@ impl Default for SourceDefaults {
 }
 
 /// At most one address of each family.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct PerFamily {
     pub(super) ipv4: Option<Ipv4Addr>,
     pub(super) ipv6: Option<Ipv6Addr>,
@@ -80,11 +83,7 @@ impl PerFamily {
 /// chronyd's configuration before the first line.
 fn defaults() -> Config {
     let mut config = Config {
-        clock: Clock {
-            leap_seconds_list: None,
-            sync_battery_clock: false,
-            ..Clock::default()
-        },
+        clock: Clock { leap_seconds_list: None, sync_battery_clock: false, ..Clock::default() },
         files: Files {
             pid_file: Some("/run/chrony/chronyd.pid".into()),
             drift_file: DriftFile::None,
@@ -113,6 +112,7 @@ impl Draft {
             config: defaults(),
             sources: Vec::new(),
             defaults: SourceDefaults::default(),
+            source_directories: SourceDirectories::default(),
             served: AccessTable::default(),
             asking: AccessTable::default(),
             bind: PerFamily::default(),
@@ -129,15 +129,24 @@ impl Draft {
     }
 
     /// All lines are read.
-    pub(super) fn finish(mut self) -> (Config, Places, Vec<Diagnostic>) {
+    pub(super) fn finish(mut self) -> (Reading, SourceDirectories) {
         self.settle_sources();
         self.settle_server();
         self.settle_commands();
         self.settle_logs();
-        (self.config, self.places, self.diagnostics)
+        let Self { config, places, mut diagnostics, source_directories, .. } = self;
+        // Of a text with mistakes nobody knows yet what it will say.
+        if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
+            diagnostics.extend(remarks(&config));
+        }
+        (Reading { config, places, diagnostics }, source_directories)
     }
 
     fn settle_sources(&mut self) {
+        self.drop_repeated_sources();
+        self.source_directories.defaults = self.defaults.clone();
+        self.config.files.source_directories =
+            self.source_directories.directories().cloned().collect();
         for (index, mut source) in std::mem::take(&mut self.sources).into_iter().enumerate() {
             self.defaults.apply(&mut source);
             let scope = Scope::Source(index);
@@ -183,15 +192,11 @@ impl Draft {
     pub(super) fn stamp_by_hardware(&mut self) {
         self.config.network.timestamping = Timestamping::Hardware;
     }
-
-    /// Directories of `*.sources` files.
-    pub(super) fn add_source_directories(&mut self, directories: Vec<PathBuf>) {
-        self.config.files.source_directories.extend(directories);
-    }
 }
 
 impl SourceDefaults {
-    fn apply(&self, source: &mut DraftSource) {
+    /// Fills in what the source does not say itself.
+    pub(super) fn apply(&self, source: &mut DraftSource) {
         let most = match source.max_samples.unwrap_or(self.max_samples) {
             0 => MOST_SAMPLES,
             limit => limit.clamp(1, MOST_SAMPLES),

@@ -80,13 +80,14 @@ fn line(text: &str, place: usize) -> Option<Result<Line<'_>, Box<Diagnostic>>> {
 }
 
 fn words(text: &str, place: usize) -> impl Iterator<Item = Word<'_>> {
-    text.split(is_space).scan(place, |next, word| {
-        let start = *next;
-        // Every separator is one byte.
-        *next += word.len() + 1;
-        Some(Word { text: word, span: start..start + word.len() })
-    })
-    .filter(|word| !word.text.is_empty())
+    text.split(is_space)
+        .scan(place, |next, word| {
+            let start = *next;
+            // Every separator is one byte.
+            *next += word.len() + 1;
+            Some(Word { text: word, span: start..start + word.len() })
+        })
+        .filter(|word| !word.text.is_empty())
 }
 
 /// What C calls a space.

@@ -12,9 +12,12 @@ mod host;
 mod line;
 mod page;
 mod reader;
+mod remarks;
+mod source_directories;
 
 pub use page::compat_page;
 pub(crate) use reader::OtherFiles;
+pub use source_directories::{FoundSources, SourceDirectories};
 
 use crate::diagnostic::{Diagnostic, Mistakes};
 use crate::document::Document;
@@ -24,9 +27,8 @@ type Outcome<T> = Result<T, Box<Diagnostic>>;
 
 /// Reads a text, as far as it can be understood, and the files that it includes, which become part
 /// of the document.
-pub(crate) fn read(document: &mut Document, others: OtherFiles) -> Reading {
-    let (config, places, diagnostics) = reader::read(document, others).finish();
-    Reading { config, places, diagnostics }
+pub(crate) fn read(document: &mut Document, others: OtherFiles) -> (Reading, SourceDirectories) {
+    reader::read(document, others).finish()
 }
 
 /// Reads directives from arguments of the command line, each a line, as chronyd does in place of a
@@ -36,9 +38,8 @@ pub(crate) fn read(document: &mut Document, others: OtherFiles) -> Reading {
 ///
 /// Everything that is wrong with them.
 pub fn parse_lines<S: AsRef<str>>(lines: &[S]) -> Result<Loaded, Mistakes> {
-    let lines: Vec<_> =
-        lines.iter().map(|line| line.as_ref().replace(['\n', '\r'], " ")).collect();
+    let lines: Vec<_> = lines.iter().map(|line| line.as_ref().replace(['\n', '\r'], " ")).collect();
     let mut document = Document::new("command line", lines.join("\n"));
-    let reading = read(&mut document, OtherFiles::Read);
-    crate::judge(document, reading)
+    let (reading, directories) = read(&mut document, OtherFiles::Read);
+    crate::judge(document, reading, directories)
 }

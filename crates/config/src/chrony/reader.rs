@@ -100,9 +100,9 @@ impl Reader<'_> {
     fn include(&mut self, inclusion: Inclusion, line: &Line<'_>) -> Result<(), Endless> {
         if self.others == OtherFiles::LeaveAlone {
             self.draft.report(
-                Diagnostic::warning("no other file is read from here").at(line.span()).help(
-                    "only a configuration that is itself a file can include others",
-                ),
+                Diagnostic::warning("no other file is read from here")
+                    .at(line.span())
+                    .help("only a configuration that is itself a file can include others"),
             );
             return Ok(());
         }

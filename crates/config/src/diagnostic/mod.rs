@@ -54,6 +54,11 @@ impl Diagnostic {
         Self { severity, span: None, message, expected: None, help: None, related: Vec::new() }
     }
 
+    /// The same, without a refusal.
+    pub(crate) fn as_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
     /// Points at these bytes.
     pub fn at(mut self, span: impl Into<Option<Range<usize>>>) -> Self {
         self.span = span.into();

@@ -95,9 +95,11 @@ fn snippet<'s>(
     Snippet::source(without_c1_controls(document.slice(&lines)))
         .line_start(document.line_and_column(lines.start).0)
         .annotations(primary.map(|span| AnnotationKind::Primary.span(within(span))))
-        .annotations(related.iter().map(|(other, label)| {
-            AnnotationKind::Context.span(within(other)).label(label.clone())
-        }))
+        .annotations(
+            related.iter().map(|(other, label)| {
+                AnnotationKind::Context.span(within(other)).label(label.clone())
+            }),
+        )
 }
 
 /// What controls a terminal, or turns the direction of writing, must not get there by way of a

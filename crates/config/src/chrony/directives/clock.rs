@@ -85,12 +85,9 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
             let threshold = arguments.number("the offset (s)", 0.0..=f64::MAX)?;
             let start = arguments.integer("the number of updates", INTEGERS)?;
             let ignore = arguments.integer("the number of ignored offsets", INTEGERS)?;
-            draft.config.engine.discipline.max_change =
-                u32::try_from(start).ok().map(|start| MaxChange {
-                    threshold,
-                    start,
-                    ignore: u32::try_from(ignore).ok(),
-                });
+            draft.config.engine.discipline.max_change = u32::try_from(start)
+                .ok()
+                .map(|start| MaxChange { threshold, start, ignore: u32::try_from(ignore).ok() });
             Ok(())
         },
     ),
@@ -111,15 +108,11 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
             Ok(())
         },
     ),
-    Directive::honoured(
-        "maxslewrate",
-        "Fastest slew (ppm), up to 100000.",
-        |draft, arguments| {
-            let rate = arguments.ppm("the rate (ppm)", 0.0..=1e6)?;
-            draft.config.engine.discipline.max_slew = rate.clamp(SLOWEST_RATE, FASTEST_RATE);
-            Ok(())
-        },
-    ),
+    Directive::honoured("maxslewrate", "Fastest slew (ppm), up to 100000.", |draft, arguments| {
+        let rate = arguments.ppm("the rate (ppm)", 0.0..=1e6)?;
+        draft.config.engine.discipline.max_slew = rate.clamp(SLOWEST_RATE, FASTEST_RATE);
+        Ok(())
+    }),
     Directive::honoured(
         "maxupdateskew",
         "A frequency less certain than this (ppm) is not used.",
@@ -129,11 +122,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
             Ok(())
         },
     ),
-    Directive::honoured(
-        "tempcomp",
-        "Corrects the frequency by a temperature.",
-        tempcomp,
-    ),
+    Directive::honoured("tempcomp", "Corrects the frequency by a temperature.", tempcomp),
 ];
 
 pub(super) const BATTERY: &[Directive<Draft>] = &[

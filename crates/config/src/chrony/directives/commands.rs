@@ -35,11 +35,9 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "Hosts in this network may ask what `opencommands` lists.",
         |draft, arguments| draft.asking.read(arguments, Access::Allowed),
     ),
-    Directive::honoured(
-        "cmddeny",
-        "Hosts in this network may not ask.",
-        |draft, arguments| draft.asking.read(arguments, Access::Denied),
-    ),
+    Directive::honoured("cmddeny", "Hosts in this network may not ask.", |draft, arguments| {
+        draft.asking.read(arguments, Access::Denied)
+    }),
     Directive::honoured("cmdport", "UDP port for commands; 0 for none.", |draft, arguments| {
         draft.config.chronyc.port = Some(arguments.port()?).filter(|port| *port != 0);
         Ok(())
@@ -59,7 +57,8 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         |draft, arguments| {
             let mut commands: Vec<String> = Vec::new();
             while let Some(word) = arguments.next() {
-                let Some(command) = Chronyc::OPENABLE_COMMANDS.iter().find(|known| word.is(known)) else {
+                let Some(command) = Chronyc::OPENABLE_COMMANDS.iter().find(|known| word.is(known))
+                else {
                     let expected = format!("one of {}", Chronyc::OPENABLE_COMMANDS.join(", "));
                     return Err(wrong(word, "an open command", expected));
                 };

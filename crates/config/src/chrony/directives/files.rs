@@ -19,7 +19,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "Reads sources from `*.sources` in these directories, and again on `chronyc reload sources`.",
         |draft, arguments| {
             let directories = directories(arguments)?;
-            draft.add_source_directories(directories);
+            draft.source_directories.push_group(directories);
             Ok(())
         },
     ),

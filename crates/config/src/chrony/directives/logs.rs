@@ -6,16 +6,20 @@ use super::Directive;
 use crate::config::Record;
 
 pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
-    Directive::honoured("log", "Files of measurements, in chronyd's formats.", |draft, arguments| {
-        while let Some(word) = arguments.next() {
-            let Some((_, record)) = RECORDS.iter().find(|(known, _)| word.is(known)) else {
-                let known: Vec<_> = RECORDS.iter().map(|(known, _)| *known).collect();
-                return Err(wrong(word, "a log", format!("one of {}", known.join(", "))));
-            };
-            draft.records.insert(*record);
-        }
-        Ok(())
-    }),
+    Directive::honoured(
+        "log",
+        "Files of measurements, in chronyd's formats.",
+        |draft, arguments| {
+            while let Some(word) = arguments.next() {
+                let Some((_, record)) = RECORDS.iter().find(|(known, _)| word.is(known)) else {
+                    let known: Vec<_> = RECORDS.iter().map(|(known, _)| *known).collect();
+                    return Err(wrong(word, "a log", format!("one of {}", known.join(", "))));
+                };
+                draft.records.insert(*record);
+            }
+            Ok(())
+        },
+    ),
     Directive::honoured(
         "logbanner",
         "Lines between two repetitions of the headings.",

@@ -16,6 +16,7 @@ use super::draft::Draft;
 
 pub(super) use files::{Inclusion, directories};
 pub(super) use source_options::OPTIONS;
+pub(super) use sources::{DEFAULT_POOL_SOURCES, read_source};
 
 /// A directive or an option of one. `D` is what it is read into.
 pub(super) struct Directive<D: 'static> {

@@ -59,26 +59,16 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
             Ok(())
         },
     ),
-    Directive::honoured(
-        "maxstratum",
-        "Largest stratum of a usable source.",
-        |draft, arguments| {
-            let stratum = arguments.integer("the stratum", 0..=16)?.min(15);
-            draft.config.engine.selection.maximum_stratum =
-                u8::try_from(stratum).unwrap_or_default();
-            Ok(())
-        },
-    ),
-    Directive::honoured(
-        "minstratum",
-        "Least stratum of a usable source.",
-        |draft, arguments| {
-            let stratum = arguments.integer("the stratum", 0..=16)?.min(15);
-            draft.config.engine.selection.minimum_stratum =
-                u8::try_from(stratum).unwrap_or_default();
-            Ok(())
-        },
-    ),
+    Directive::honoured("maxstratum", "Largest stratum of a usable source.", |draft, arguments| {
+        let stratum = arguments.integer("the stratum", 0..=16)?.min(15);
+        draft.config.engine.selection.maximum_stratum = u8::try_from(stratum).unwrap_or_default();
+        Ok(())
+    }),
+    Directive::honoured("minstratum", "Least stratum of a usable source.", |draft, arguments| {
+        let stratum = arguments.integer("the stratum", 0..=16)?.min(15);
+        draft.config.engine.selection.minimum_stratum = u8::try_from(stratum).unwrap_or_default();
+        Ok(())
+    }),
     Directive::honoured(
         "minsources",
         "Sources that must agree before the clock is touched.",

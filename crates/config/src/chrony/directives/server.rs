@@ -85,7 +85,11 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "ratelimit",
         "Limits how often a client is answered.",
         |draft, arguments| {
-            let limit = rate_limit(arguments, RateLimit { interval: 8.0, burst: 8, leak: 4, kiss: 0 }, &["kod"])?;
+            let limit = rate_limit(
+                arguments,
+                RateLimit { interval: 8.0, burst: 8, leak: 4, kiss: 0 },
+                &["kod"],
+            )?;
             draft.config.engine.server.rate_limit = Some(limit);
             Ok(())
         },
@@ -196,8 +200,7 @@ fn local(arguments: &mut Arguments<'_>) -> Outcome<Local> {
         }
     }
     let unsaid = if local.orphan { 300.0 } else { 0.0 };
-    local.wait_unsynchronised =
-        wait_unsynchronised.filter(|time| *time >= 0.0).unwrap_or(unsaid);
+    local.wait_unsynchronised = wait_unsynchronised.filter(|time| *time >= 0.0).unwrap_or(unsaid);
     Ok(local)
 }
 
@@ -246,8 +249,12 @@ fn hwtimestamp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> 
             }
             "nocrossts" => {}
             "precision" => card.precision = arguments.number("the precision (s)", 0.0..=1.0)?,
-            "txcomp" => card.transmit_compensation = arguments.number("the time (s)", any.clone())?,
-            "rxcomp" => card.receive_compensation = arguments.number("the time (s)", any.clone())?,
+            "txcomp" => {
+                card.transmit_compensation = arguments.number("the time (s)", any.clone())?
+            }
+            "rxcomp" => {
+                card.receive_compensation = arguments.number("the time (s)", any.clone())?
+            }
             "rxfilter" => {
                 card.receive_filter = arguments.one_of(
                     "the filter",

@@ -13,16 +13,24 @@ pub(in crate::chrony) type SourceOption = Directive<DraftSource>;
 
 /// All of them.
 pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
-    SourceOption::honoured("minpoll", "Shortest poll interval (log₂ s), −7 to 17.", |source, arguments| {
-        source.settings.association.minpoll =
-            poll(arguments, "the poll interval", DEFAULT_MINPOLL)?;
-        Ok(())
-    }),
-    SourceOption::honoured("maxpoll", "Longest poll interval (log₂ s), −7 to 17.", |source, arguments| {
-        source.settings.association.maxpoll =
-            poll(arguments, "the poll interval", DEFAULT_MAXPOLL)?;
-        Ok(())
-    }),
+    SourceOption::honoured(
+        "minpoll",
+        "Shortest poll interval (log₂ s), −7 to 17.",
+        |source, arguments| {
+            source.settings.association.minpoll =
+                poll(arguments, "the poll interval", DEFAULT_MINPOLL)?;
+            Ok(())
+        },
+    ),
+    SourceOption::honoured(
+        "maxpoll",
+        "Longest poll interval (log₂ s), −7 to 17.",
+        |source, arguments| {
+            source.settings.association.maxpoll =
+                poll(arguments, "the poll interval", DEFAULT_MAXPOLL)?;
+            Ok(())
+        },
+    ),
     SourceOption::honoured("iburst", "A volley of requests at the start.", |source, _| {
         source.settings.association.iburst = true;
         Ok(())
@@ -60,11 +68,15 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
         words: "Means something only with `nts`.",
         read: skip_value,
     },
-    SourceOption::honoured("maxdelay", "Longest round-trip delay to accept (s).", |source, arguments| {
-        source.settings.association.max_delay =
-            arguments.number("the delay (s)", ANY)?.clamp(SHORTEST_DELAY, LONGEST_DELAY);
-        Ok(())
-    }),
+    SourceOption::honoured(
+        "maxdelay",
+        "Longest round-trip delay to accept (s).",
+        |source, arguments| {
+            source.settings.association.max_delay =
+                arguments.number("the delay (s)", ANY)?.clamp(SHORTEST_DELAY, LONGEST_DELAY);
+            Ok(())
+        },
+    ),
     SourceOption::honoured(
         "maxdelayratio",
         "Longest delay to accept, as a multiple of the shortest; below 1 there is no limit.",
@@ -94,11 +106,15 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
             Ok(())
         },
     ),
-    SourceOption::honoured("mindelay", "The path's delay without queues (s).", |source, arguments| {
-        source.settings.estimator.min_delay =
-            arguments.number("the delay (s)", ANY)?.clamp(0.0, LONGEST_DELAY);
-        Ok(())
-    }),
+    SourceOption::honoured(
+        "mindelay",
+        "The path's delay without queues (s).",
+        |source, arguments| {
+            source.settings.estimator.min_delay =
+                arguments.number("the delay (s)", ANY)?.clamp(0.0, LONGEST_DELAY);
+            Ok(())
+        },
+    ),
     SourceOption::honoured(
         "asymmetry",
         "How the path's jitter is divided between the two ways; beyond ±0.5 it is learnt.",
@@ -210,11 +226,15 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
             Ok(())
         },
     ),
-    SourceOption::honoured("minstratum", "Raises the stratum that it claims.", |source, arguments| {
-        let stratum = arguments.integer("the stratum", 0..=16)?.min(15);
-        source.settings.association.min_stratum = u8::try_from(stratum).unwrap_or_default();
-        Ok(())
-    }),
+    SourceOption::honoured(
+        "minstratum",
+        "Raises the stratum that it claims.",
+        |source, arguments| {
+            let stratum = arguments.integer("the stratum", 0..=16)?.min(15);
+            source.settings.association.min_stratum = u8::try_from(stratum).unwrap_or_default();
+            Ok(())
+        },
+    ),
     SourceOption::honoured("version", "Version of the protocol.", |source, arguments| {
         let version = arguments.integer("the version", 1..=4)?;
         source.settings.association.version = u8::try_from(version).unwrap_or_default();

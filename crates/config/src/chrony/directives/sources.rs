@@ -103,7 +103,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
 ];
 
 /// Sources of a pool that does not say how many.
-const DEFAULT_POOL_SOURCES: usize = 4;
+pub(in crate::chrony) const DEFAULT_POOL_SOURCES: usize = 4;
 
 fn add(draft: &mut Draft, kind: SourceKind, arguments: &mut Arguments<'_>) -> Outcome<()> {
     let source = read_source(kind, arguments, &mut draft.diagnostics)?;
