@@ -48,6 +48,11 @@ impl Findings {
         Self { fit, noise, at: newest.at, offset: newest.offset, wander, tested }
     }
 
+    /// Moves the offset by so much.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.offset += by;
+    }
+
     /// Seconds from the newest measurement to `at`.
     pub(super) fn since(&self, at: Oscillator) -> f64 {
         (at - self.at).seconds()

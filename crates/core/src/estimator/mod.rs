@@ -30,7 +30,7 @@ mod window;
 
 pub use estimate::{Estimate, Frequency, Settings, Statistics, Surprise};
 
-use timeball_wire::Oscillator;
+use timeball_wire::{Oscillator, Span};
 
 use crate::measurement::Measurement;
 use asymmetry::Asymmetry;
@@ -138,6 +138,15 @@ impl Estimator {
         self.keep(0);
         self.known_base = None;
         self.suspects.clear();
+    }
+
+    /// Every offset measured so far was too small by this much, as it turns out.
+    pub fn shift(&mut self, by: Span) {
+        self.window.shift(by);
+        self.suspects.shift(by);
+        if let Some(findings) = &mut self.findings {
+            findings.shift(by);
+        }
     }
 
     /// Measurements held.

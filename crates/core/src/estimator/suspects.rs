@@ -8,6 +8,7 @@
 use std::ops::RangeInclusive;
 
 use arrayvec::ArrayVec;
+use timeball_wire::Span;
 
 use super::window::Point;
 
@@ -56,6 +57,10 @@ impl Suspects {
         // There is room: whoever gets an answer takes the suspects away.
         let _ = self.0.try_push(suspect);
         self.0.is_full().then(|| self.judge())
+    }
+
+    pub(super) fn shift(&mut self, by: Span) {
+        self.0.iter_mut().for_each(|suspect| suspect.point.offset += by);
     }
 
     pub(super) fn clear(&mut self) {

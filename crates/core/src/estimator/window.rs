@@ -103,6 +103,11 @@ impl Window {
         }
     }
 
+    /// Moves every offset by so much.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.points.iter_mut().for_each(|point| point.offset += by);
+    }
+
     /// Forgets all but the newest `count` points.
     pub(super) fn keep(&mut self, count: usize) {
         let forgotten = self.points.len().saturating_sub(count);
