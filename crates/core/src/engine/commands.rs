@@ -21,10 +21,16 @@ impl Engine {
             }
             Command::Stop => self.discipline.stop(now, &self.timeline, &mut self.outbox),
             Command::Configure(settings) => self.configure(now, *settings),
-            Command::Burst { sources, .. } => self
-                .members_mut()
-                .filter(|member| sources.contains(member.association.address().ip()))
-                .for_each(|member| member.association.burst(now)),
+            Command::Burst { sources, good, total } => {
+                return self.burst(now, sources, good, total);
+            }
+            Command::Connect { sources, connectivity } => {
+                return self.connect(now, sources, connectivity);
+            }
+            Command::Modify { address, change } => return self.modify(now, address, change),
+            Command::Add(settings) => return self.add(now, *settings),
+            Command::Delete(address) => return self.delete(now, address),
+            Command::ResetSources => self.reset_sources(now),
             Command::StepPolicy { threshold, limit } => {
                 self.discipline.set_step_policy(threshold, limit);
             }
@@ -48,13 +54,9 @@ impl Engine {
                 }
                 self.publish(now);
             }
-            Command::Connect { .. }
-            | Command::Modify { .. }
-            | Command::Add(_)
-            | Command::Delete(_)
-            | Command::Reselect
-            | Command::ResetSources
-            | Command::ReselectDistance(_) => return Err(CommandError::NotEnabled),
+            Command::Reselect | Command::ReselectDistance(_) => {
+                return Err(CommandError::NotEnabled);
+            }
         }
         Ok(())
     }

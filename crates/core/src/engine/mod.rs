@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod output;
 mod reporting;
 mod source;
+mod sources;
 mod update;
 
 use std::collections::BTreeMap;
