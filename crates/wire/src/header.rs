@@ -76,7 +76,8 @@ impl Mode {
         }
     }
 
-    const fn to_bits(self) -> u8 {
+    /// The number as sent.
+    pub const fn number(self) -> u8 {
         match self {
             Self::Reserved => 0,
             Self::SymmetricActive => 1,
@@ -155,7 +156,7 @@ impl Header {
     /// The header as sent.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        bytes[0] = self.leap.to_bits() << 6 | (self.version & 7) << 3 | self.mode.to_bits();
+        bytes[0] = self.leap.to_bits() << 6 | (self.version & 7) << 3 | self.mode.number();
         bytes[1] = self.stratum;
         bytes[2] = self.poll.cast_unsigned();
         bytes[3] = self.precision.cast_unsigned();

@@ -151,6 +151,16 @@ macro_rules! answers {
                 }
             }
 
+            /// Can this answer the request with this header, which is never answered with more
+            /// bytes than it has?
+            pub const fn fits(&self, request: &RequestHeader) -> bool {
+                let len = match self {
+                    Self::None => 0,
+                    $(Self::$name(_) => <$type>::LEN,)*
+                };
+                REPLY_HEADER_LEN + len <= request.len
+            }
+
             fn read(code: u16, reader: &mut Reader<'_>) -> Option<Self> {
                 match code {
                     1 => Some(Self::None),

@@ -26,15 +26,16 @@ layout! {
         pub leap: LeapIndicator,
         /// The last measurement of the reference that was used.
         pub reference_time: Timespec,
-        /// How far the system clock is from the time that is served, s; positive: it is fast.
+        /// The time that is served minus the system clock, s; positive: the clock is slow.
         pub system_offset: Float,
-        /// The offset that the last update found, s.
+        /// The offset that the last update found, s; positive: the clock was fast.
         pub last_offset: Float,
         /// Long-term average of it, s.
         pub rms_offset: Float,
-        /// Frequency of the clock without correction, ppm; positive: it would be slow.
+        /// Frequency of the clock without correction, ppm; positive: it would be fast.
         pub frequency: Float,
-        /// How far the last update's frequency was from the one in use, ppm.
+        /// How far the last update's frequency was from the one in use, ppm; positive: the clock
+        /// gains.
         pub residual_frequency: Float,
         /// Bound of the frequency's error, ppm.
         pub skew: Float,
@@ -68,9 +69,9 @@ numbered! {
         Falseticker = 2,
         /// Its offsets vary too much.
         Jittery = 3,
-        /// It is selectable, and not combined with the selected one.
-        Unselected = 4,
         /// It is combined with the selected one.
+        Combined = 4,
+        /// It could be selected, but is not and is not combined either.
         Selectable = 5,
     }
 }
@@ -118,7 +119,7 @@ layout! {
         pub span: u32,
         /// Standard deviation of the measurements, s.
         pub standard_deviation: Float,
-        /// Frequency of the system clock against the source, ppm.
+        /// Frequency of the system clock against the source, ppm; positive: the clock gains.
         pub residual_frequency: Float,
         /// Bound of its error, ppm.
         pub skew: Float,
@@ -485,7 +486,8 @@ layout! {
         pub last_sample_ago: u32,
         /// Score against the selected source: above 10 it takes over.
         pub score: Float,
-        /// Low end of the interval in which the true offset is expected, s.
+        /// Low end of the interval in which the true offset is expected, s; positive: the system
+        /// clock is fast.
         pub low_limit: Float,
         /// High end of it, s.
         pub high_limit: Float,
