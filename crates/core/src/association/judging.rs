@@ -5,7 +5,7 @@ use timeball_wire::{Header, Instant, KissCode, Span};
 
 use super::answer::{Form, Recognised};
 use super::interleaved::LastExchange;
-use super::last_answer::{LastAnswer, Measured};
+use super::last_answer::{LastAnswer, LastMeasurement, Measured};
 use super::measure::{Hold, Stamping, Timing};
 use super::{
     Accepted, Association, Pending, PollInterval, Reject, Reply, ServerState, Surroundings,
@@ -207,6 +207,8 @@ impl Association {
                 Ok(Accepted::Kissed(code))
             }
             (_, Ok(()), Some(measurement)) => {
+                let offset = (measurement.offset() - surroundings.timeline.correction()).seconds();
+                self.last_measurement = Some(LastMeasurement { measurement, offset });
                 let surprise = self.accept(now, header, answer, measurement, surroundings);
                 self.proceed(now, pending.at, rng);
                 Ok(Accepted::Measured(surprise))

@@ -7,6 +7,7 @@ use timeball_wire::{Header, Oscillator, Timestamp};
 use super::answer::Form;
 use super::{PollInterval, Reject};
 use crate::engine::StampQuality;
+use crate::measurement::Measurement;
 
 /// The last datagram that proved to be the answer to a packet of ours, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +29,15 @@ pub struct LastAnswer {
     /// The rule that rejected it; `None` if it is good. [`Test::passed`](super::reject::Test::passed)
     /// makes the test results of it that ntpd and chrony show.
     pub reject: Option<Reject>,
+}
+
+/// The last good measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LastMeasurement {
+    /// On the oscillator's time scale.
+    pub measurement: Measurement,
+    /// True time minus system clock (s), as the clock was set then.
+    pub offset: f64,
 }
 
 /// What was measured by one answer.

@@ -33,7 +33,7 @@ use timeball_wire::{
 };
 
 pub use answer::{Form, Reply};
-pub use last_answer::{LastAnswer, Measured};
+pub use last_answer::{LastAnswer, LastMeasurement, Measured};
 pub use measure::{Stamping, measure};
 pub use poll_control::PollControl;
 pub use poll_interval::PollInterval;
@@ -147,6 +147,7 @@ pub struct Association {
     updated: bool,
     server: Option<ServerState>,
     last_answer: Option<LastAnswer>,
+    last_measurement: Option<LastMeasurement>,
     delay: Option<f64>,
     statistics: Statistics,
     dismissed: Option<KissCode>,
@@ -183,6 +184,7 @@ impl Association {
             updated: false,
             server: None,
             last_answer: None,
+            last_measurement: None,
             delay: None,
             statistics: Statistics::default(),
             dismissed: None,
@@ -253,6 +255,11 @@ impl Association {
     /// The last answer, good or not.
     pub const fn last_answer(&self) -> Option<&LastAnswer> {
         self.last_answer.as_ref()
+    }
+
+    /// The last good measurement.
+    pub const fn last_measurement(&self) -> Option<&LastMeasurement> {
+        self.last_measurement.as_ref()
     }
 
     /// The stratum that selection goes by, which we are one below of when we follow it; 0 before the

@@ -8,12 +8,21 @@ use timeball_wire::{LeapIndicator, ReferenceId};
 use super::Engine;
 use super::source::{Member, Source};
 use super::update::view;
-use crate::association::Reject;
+use crate::association::answer::Form;
+use crate::association::{Association, LastAnswer, Measured, Reject, Test};
+use crate::discipline::smoothing::Progress;
+use crate::engine::StampQuality;
 use crate::now::Now;
-use crate::report::{Report, SourceReport, Tracking};
+use crate::report::{
+    Activity, LastExchange, LastMeasurement, Report, Smoothing, SourceMode, SourceReport, Tracking,
+};
 use crate::selection::{State, Verdict};
+use crate::server::StampCounts;
 use crate::settings::SourceKind;
 use crate::timeline::Timeline;
+
+/// Standard deviations of a frequency that are shown as the bound of its error.
+const BOUND: f64 = 3.0;
 
 impl Engine {
     /// Everything a person may ask, as of `now`.
@@ -45,6 +54,7 @@ impl Reading<'_> {
             tracking: self.tracking(),
             sources: engine.sources.iter().flat_map(|source| self.source_reports(source)).collect(),
             rejected: by_name(&rejected),
+            smoothing: engine.discipline.smoothing(self.now.monotonic).map(smoothing),
             server: None,
         }
     }
@@ -56,6 +66,8 @@ impl Reading<'_> {
         let offset = engine.discipline.offset(&self.timeline);
         let frequency = engine.discipline.frequency();
         let peer = reference.filter(|_| synchronised).map(|reference| reference.system_peer);
+        let peer_address = engine.members().find(|member| Some(member.id) == peer);
+        let updates = engine.discipline.updates();
         let peer_name = engine.sources.iter().find_map(|source| {
             let found = source.members.iter().any(|member| Some(member.id) == peer);
             found.then(|| source.settings.name.clone())
@@ -63,7 +75,7 @@ impl Reading<'_> {
         let stratum = reference.map_or(16, |reference| reference.stratum.saturating_add(1));
         let reference_id =
             if synchronised { engine.served.reference_id } else { ReferenceId::NONE };
-        Tracking {
+        let followed = Tracking {
             synchronised,
             reason: self.explain(synchronised, peer_name.as_deref()),
             clock_control: engine.discipline.controls_clock(),
@@ -71,6 +83,7 @@ impl Reading<'_> {
             system_time: Some(now.system),
             system_peer: peer,
             system_peer_name: peer_name,
+            system_peer_address: peer_address.map(|member| member.association.address().ip()),
             reference_id,
             reference: if synchronised { self.reference() } else { String::new() },
             stratum: if synchronised { stratum } else { 16 },
@@ -91,10 +104,31 @@ impl Reading<'_> {
             root_delay: reference.map_or(0.0, |reference| reference.root_delay),
             root_dispersion: reference.map_or(0.0, |reference| reference.dispersion(now.monotonic)),
             update_age: reference.map(|reference| (now.monotonic - reference.at).seconds()),
-            updates: engine.discipline.updates,
+            update_interval: updates.interval,
+            last_offset: updates.last_offset,
+            rms_offset: updates.rms_offset(),
+            residual_frequency_ppm: updates.residual_frequency * 1e6,
+            skew_ppm: frequency.sd * BOUND * 1e6,
+            updates: updates.count,
             steps: engine.discipline.stepped,
             foreign_steps: engine.foreign_steps,
             suspends: engine.suspends,
+        };
+        if engine.is_own_reference() { self.own_reference(followed) } else { followed }
+    }
+
+    /// The clock is its own reference: what is served is what it says of itself.
+    fn own_reference(&self, tracking: Tracking) -> Tracking {
+        let served = &self.engine.served;
+        Tracking {
+            reference_id: served.reference_id,
+            reference: served.reference_id.display(served.stratum).to_string(),
+            stratum: served.stratum,
+            leap: served.leap,
+            reference_time: Some(served.reference_time),
+            root_delay: served.root_delay,
+            root_dispersion: served.root_dispersion,
+            ..tracking
         }
     }
 
@@ -153,15 +187,19 @@ impl Reading<'_> {
         let correction = self.timeline.correction();
         let estimate = association.estimator().estimate(self.timeline.now());
         let view = estimate.as_ref().map(|estimate| view(estimate, correction));
+        let learnt = association.estimator().statistics();
         SourceReport {
             id: Some(member.id),
             address: Some(association.address().ip()),
+            activity: activity(association),
             state: member.verdict.state,
             reason: explain_silence(member),
             reach: association.reachability().register(),
             poll: association.poll_interval().exponent(),
             server_poll: server.map(|server| server.poll),
-            next_poll: Some((association.next_request() - now.monotonic).seconds().max(0.0)),
+            next_poll: association
+                .next_request()
+                .map(|due| (due - now.monotonic).seconds().max(0.0)),
             last_answer: statistics.last_accepted.map(|at| (now.monotonic - at).seconds()),
             stratum: server.map(|server| server.stratum),
             reference_id: server.map(|server| server.reference_id),
@@ -175,15 +213,31 @@ impl Reading<'_> {
             offset_sd: view.map(|view| view.offset_sd),
             frequency_ppm: view.map(|view| view.frequency.value * 1e6),
             frequency_sd_ppm: view.map(|view| view.frequency.sd * 1e6),
+            residual_frequency_ppm: view
+                .map(|view| (view.frequency.value - self.engine.discipline.base_frequency()) * 1e6),
+            skew_ppm: view.map(|view| view.frequency.sd * BOUND * 1e6),
             delay: estimate.map(|estimate| estimate.delay),
             jitter: view.map(|view| view.jitter),
             root_delay: view.map(|view| view.root_delay),
             root_dispersion: view.map(|view| view.root_dispersion),
-            samples: association.estimator().len(),
+            samples: learnt.map_or(0, |learnt| learnt.used),
+            runs: learnt.map_or(0, |learnt| learnt.runs),
+            span: learnt.map_or(0.0, |learnt| learnt.span),
+            last_measurement: association.last_measurement().map(|last| LastMeasurement {
+                age: (self.timeline.now() - last.measurement.at).seconds(),
+                measured_offset: last.offset,
+                offset: (last.measurement.offset() - correction).seconds(),
+                bound: last.measurement.root_distance(),
+            }),
+            last_exchange: association.last_answer().map(|last| last_exchange(last, association)),
             transmit_stamp: statistics.transmit_stamp,
             receive_stamp: statistics.receive_stamp,
             sent: statistics.sent,
+            received: statistics.received,
+            valid: statistics.valid,
             accepted: statistics.accepted,
+            transmitted_by: stamps(&statistics.transmit_stamps),
+            received_by: stamps(&statistics.receive_stamps),
             rejected: by_name(&statistics.rejected),
             ..unresolved(source)
         }
@@ -213,45 +267,86 @@ impl fmt::Display for Rough {
     }
 }
 
+fn activity(association: &Association) -> Activity {
+    match (association.connectivity().asks(), association.is_volleying()) {
+        (true, false) => Activity::Online,
+        (false, false) => Activity::Offline,
+        (true, true) => Activity::BurstOnline,
+        (false, true) => Activity::BurstOffline,
+    }
+}
+
+fn last_exchange(last: &LastAnswer, association: &Association) -> LastExchange {
+    let header = &last.header;
+    let measured = last.measured;
+    let number = |field: fn(&Measured) -> f64| measured.as_ref().map_or(0.0, field);
+    let stamp = |field: fn(&Measured) -> StampQuality| {
+        measured.as_ref().map_or(StampQuality::Daemon, field)
+    };
+    let statistics = association.estimator().statistics();
+    LastExchange {
+        local_address: last.local,
+        leap: header.leap,
+        version: header.version,
+        mode: header.mode,
+        stratum: header.stratum,
+        poll: header.poll,
+        precision: header.precision,
+        root_delay: header.root_delay.seconds(),
+        root_dispersion: header.root_dispersion.seconds(),
+        reference_id: header.reference_id,
+        reference_time: (!header.reference_timestamp.is_zero())
+            .then(|| header.reference_timestamp.unfold(last.received)),
+        offset: number(|measured| measured.offset),
+        delay: number(|measured| measured.delay),
+        dispersion: number(|measured| measured.dispersion),
+        response_time: number(|measured| measured.response_time),
+        jitter_asymmetry: statistics.map_or(0.0, |learnt| learnt.asymmetry),
+        tests_passed: Test::ALL.into_iter().filter(|test| test.passed(last.reject)).collect(),
+        interleaved: last.form == Form::Interleaved,
+        transmit_stamp: stamp(|measured| measured.transmit_stamp),
+        receive_stamp: stamp(|measured| measured.receive_stamp),
+    }
+}
+
+fn stamps(counts: &BTreeMap<StampQuality, u64>) -> StampCounts {
+    let by = |quality| counts.get(&quality).copied().unwrap_or(0);
+    StampCounts {
+        daemon: by(StampQuality::Daemon),
+        kernel: by(StampQuality::Kernel),
+        hardware: by(StampQuality::Hardware),
+    }
+}
+
+fn smoothing(progress: Progress) -> Smoothing {
+    Smoothing {
+        active: progress.active,
+        leap_only: progress.leap_only,
+        offset: progress.offset,
+        frequency_ppm: progress.frequency * 1e6,
+        wander_ppm: progress.wander * 1e6,
+        age: progress.age,
+        remaining: progress.remaining,
+    }
+}
+
 /// A source of which nothing is known but its settings.
 fn unresolved(source: &Source) -> SourceReport {
     SourceReport {
-        id: None,
         name: source.settings.name.clone(),
-        address: None,
         port: source.settings.port,
         pool: matches!(source.settings.kind, SourceKind::Pool { .. }),
-        options: source.settings.options,
-        state: if source.unresolved.is_some() { State::Unreachable } else { State::Measuring },
-        reason: match &source.unresolved {
-            Some(failure) => format!("its name cannot be resolved: {failure}"),
-            None => "its name is being resolved".to_owned(),
+        mode: match source.settings.kind {
+            SourceKind::Server | SourceKind::Pool { .. } => SourceMode::Server,
+            SourceKind::Peer => SourceMode::Peer,
         },
-        reach: 0,
+        options: source.settings.options,
+        effective_options: source.settings.options,
+        state: if source.unresolved.is_some() { State::Unreachable } else { State::Measuring },
+        reason: source.why_empty(),
         poll: source.settings.association.minpoll.exponent(),
-        server_poll: None,
-        next_poll: None,
-        last_answer: None,
-        stratum: None,
-        reference_id: None,
-        reference: String::new(),
-        leap: None,
         version: source.settings.association.version,
-        offset: None,
-        offset_bound: None,
-        offset_sd: None,
-        frequency_ppm: None,
-        frequency_sd_ppm: None,
-        delay: None,
-        jitter: None,
-        root_delay: None,
-        root_dispersion: None,
-        samples: 0,
-        transmit_stamp: None,
-        receive_stamp: None,
-        sent: 0,
-        accepted: 0,
-        rejected: BTreeMap::new(),
+        ..SourceReport::default()
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Statistics {
     pub used: usize,
     /// Time between the oldest and the newest measurement in use (s).
     pub span: f64,
+    /// Runs of measurements in use that are on the same side of the line.
+    pub runs: usize,
     /// Smallest round-trip delay of the present route (s).
     pub delay_floor: f64,
     /// Median of the time that measurements spent in queues (s).
@@ -98,6 +100,9 @@ pub struct Statistics {
     pub noise: f64,
     /// Standard deviation of the measurements in use about the line (s).
     pub residual_sd: f64,
+    /// The part of the time in queues that is taken out of the offset: from −0.5 (all of it is on the
+    /// way back) to 0.5 (on the way there); 0 if nothing is known.
+    pub asymmetry: f64,
     /// Standard deviation that the oscillator's frequency gains in a second (s/s), as learnt.
     pub wander: f64,
 }

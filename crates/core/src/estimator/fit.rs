@@ -48,6 +48,14 @@ impl Fit {
         };
         Some(Self { line, samples, residual_variance })
     }
+
+    /// Runs of measurements in use that are on the same side of the line. Few runs of many
+    /// measurements tell of something that is no noise.
+    pub(super) fn runs(&self, window: &Window) -> usize {
+        let sides = window.latest(self.samples).iter().map(|point| point.y > self.line.at(point.t));
+        let mut before = None;
+        sides.filter(|side| before.replace(*side) != Some(*side)).count()
+    }
 }
 
 /// The prior, less sure than it claims to be if measurements contradict it.

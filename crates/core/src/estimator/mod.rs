@@ -140,6 +140,11 @@ impl Estimator {
         self.suspects.clear();
     }
 
+    /// The measurements held, oldest first, to be [added](Self::add) to another estimator.
+    pub fn measurements(&self) -> impl Iterator<Item = Measurement> {
+        self.window.all().iter().map(Point::measurement)
+    }
+
     /// Every offset measured so far was too small by this much, as it turns out.
     pub fn shift(&mut self, by: Span) {
         self.window.shift(by);
@@ -166,10 +171,12 @@ impl Estimator {
             held: self.window.len(),
             used: fit.samples,
             span: -self.window.latest(fit.samples).first()?.t,
+            runs: fit.runs(&self.window),
             delay_floor: self.delay_floor(),
             typical_excess: noise.typical_excess(),
             noise: noise.base().sqrt(),
             residual_sd: fit.residual_variance.sqrt(),
+            asymmetry: self.asymmetry.share(),
             wander: self.wander.mean().sqrt(),
         })
     }

@@ -64,6 +64,21 @@ impl Point {
     }
 }
 
+impl Point {
+    /// The measurement that it was.
+    pub(super) fn measurement(&self) -> Measurement {
+        let half = Span::from_seconds(self.delay / 2.0);
+        Measurement {
+            at: self.at,
+            outbound: half + self.offset,
+            inbound: half - self.offset,
+            dispersion: self.dispersion,
+            root_delay: (self.root_delay - self.delay).max(0.0),
+            root_dispersion: (self.root_dispersion - self.dispersion).max(0.0),
+        }
+    }
+}
+
 fn limited(seconds: f64) -> f64 {
     if seconds.is_nan() { LARGEST } else { seconds.clamp(0.0, LARGEST) }
 }

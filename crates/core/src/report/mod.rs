@@ -2,15 +2,19 @@
 //!
 //! Times are seconds, frequencies parts per million, unless the name says otherwise.
 
+mod last_exchange;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+pub use last_exchange::{LastExchange, LastMeasurement};
 
 use serde::{Deserialize, Serialize};
 use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
 use crate::engine::StampQuality;
 use crate::selection::{Options, SourceId, State};
-use crate::server::Counters;
+use crate::server::{Counters, StampCounts};
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,9 @@ pub struct Report {
     pub sources: Vec<SourceReport>,
     /// What was rejected, by rule, over all sources past and present.
     pub rejected: BTreeMap<String, u64>,
+    /// How the served time is smoothed, if it is.
+    #[serde(default)]
+    pub smoothing: Option<Smoothing>,
     /// What the server side did, filled in by whoever runs it.
     #[serde(default)]
     pub server: Option<Counters>,
@@ -44,11 +51,14 @@ pub struct Tracking {
     pub system_peer: Option<SourceId>,
     /// Its name.
     pub system_peer_name: Option<String>,
+    /// Its address.
+    #[serde(default)]
+    pub system_peer_address: Option<IpAddr>,
     /// Reference ID we serve.
     pub reference_id: ReferenceId,
     /// The same in words: address, clock or code.
     pub reference: String,
-    /// Our stratum, 16 while not synchronised.
+    /// Our stratum: 16 while not synchronised, unless the clock is its own reference.
     pub stratum: u8,
     /// Leap warning.
     pub leap: LeapIndicator,
@@ -77,6 +87,21 @@ pub struct Tracking {
     pub root_dispersion: f64,
     /// Time since the last update from a source.
     pub update_age: Option<f64>,
+    /// Time between the last two updates; 0 before there were two.
+    #[serde(default)]
+    pub update_interval: f64,
+    /// What the last update found: true time minus where the one before had said that it would be.
+    #[serde(default)]
+    pub last_offset: f64,
+    /// Long-term average of that.
+    #[serde(default)]
+    pub rms_offset: f64,
+    /// The frequency that the last update found minus the one in use until then (ppm).
+    #[serde(default)]
+    pub residual_frequency_ppm: f64,
+    /// Bound of the frequency's error (ppm).
+    #[serde(default)]
+    pub skew_ppm: f64,
     /// Updates of the clock since the start.
     pub updates: u64,
     /// Steps made since the start.
@@ -97,6 +122,7 @@ impl Default for Tracking {
             system_time: None,
             system_peer: None,
             system_peer_name: None,
+            system_peer_address: None,
             reference_id: ReferenceId::NONE,
             reference: String::new(),
             stratum: 16,
@@ -113,6 +139,11 @@ impl Default for Tracking {
             root_delay: 0.0,
             root_dispersion: 0.0,
             update_age: None,
+            update_interval: 0.0,
+            last_offset: 0.0,
+            rms_offset: 0.0,
+            residual_frequency_ppm: 0.0,
+            skew_ppm: 0.0,
             updates: 0,
             steps: 0,
             foreign_steps: 0,
@@ -121,8 +152,55 @@ impl Default for Tracking {
     }
 }
 
+/// How the served time is smoothed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Smoothing {
+    /// Offsets are being smoothed; else they are passed on as they come.
+    pub active: bool,
+    /// Only leap seconds are smoothed.
+    pub leap_only: bool,
+    /// Served time minus the time that we believe in.
+    pub offset: f64,
+    /// How fast that changes (ppm).
+    pub frequency_ppm: f64,
+    /// How fast the frequency changes (ppm/s).
+    pub wander_ppm: f64,
+    /// Time since something new was to be smoothed.
+    pub age: f64,
+    /// Time until nothing is left.
+    pub remaining: f64,
+}
+
+/// What kind of source it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceMode {
+    /// A server that is asked.
+    #[default]
+    Server,
+    /// A symmetric peer.
+    Peer,
+}
+
+/// Whether a source is asked at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// Its name has no address yet.
+    #[default]
+    Unresolved,
+    /// It is asked.
+    Online,
+    /// It is not asked.
+    Offline,
+    /// A volley of requests is under way, and it will be asked after it.
+    BurstOnline,
+    /// A volley of requests is under way, and it will not be asked after it.
+    BurstOffline,
+}
+
 /// One source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceReport {
     /// Its identifier; none while its name has no address.
     pub id: Option<SourceId>,
@@ -134,8 +212,20 @@ pub struct SourceReport {
     pub port: u16,
     /// It came out of a pool.
     pub pool: bool,
-    /// What selection may do with it.
+    /// Server or peer.
+    #[serde(default)]
+    pub mode: SourceMode,
+    /// Whether it is asked at present.
+    #[serde(default)]
+    pub activity: Activity,
+    /// Its packets are authenticated.
+    #[serde(default)]
+    pub authenticated: bool,
+    /// What selection may do with it, as configured.
     pub options: Options,
+    /// The same, after rules for authenticated and other sources.
+    #[serde(default)]
+    pub effective_options: Options,
     /// What selection made of it.
     pub state: State,
     /// Why, in words.
@@ -170,6 +260,12 @@ pub struct SourceReport {
     pub frequency_ppm: Option<f64>,
     /// One standard deviation of it (ppm).
     pub frequency_sd_ppm: Option<f64>,
+    /// Frequency that the system clock still lacks by this source (ppm), slews left out.
+    #[serde(default)]
+    pub residual_frequency_ppm: Option<f64>,
+    /// Bound of its error (ppm).
+    #[serde(default)]
+    pub skew_ppm: Option<f64>,
     /// Round-trip delay to the server.
     pub delay: Option<f64>,
     /// Standard deviation of single measurements.
@@ -180,14 +276,38 @@ pub struct SourceReport {
     pub root_dispersion: Option<f64>,
     /// Measurements in use.
     pub samples: usize,
+    /// Runs of measurements on the same side of the line through them.
+    #[serde(default)]
+    pub runs: usize,
+    /// Time between the first and the last of them.
+    #[serde(default)]
+    pub span: f64,
+    /// The last good measurement, as it was made.
+    #[serde(default)]
+    pub last_measurement: Option<LastMeasurement>,
+    /// The last packet that proved to be an answer to us, good or not.
+    #[serde(default)]
+    pub last_exchange: Option<LastExchange>,
     /// How the transmission of the last request is known.
     pub transmit_stamp: Option<StampQuality>,
     /// How the arrival of the last answer is known.
     pub receive_stamp: Option<StampQuality>,
     /// Requests sent.
     pub sent: u64,
+    /// Datagrams received.
+    #[serde(default)]
+    pub received: u64,
+    /// Of those, answers to us, good or not.
+    #[serde(default)]
+    pub valid: u64,
     /// Answers accepted.
     pub accepted: u64,
+    /// Requests by who noted the time when they left.
+    #[serde(default)]
+    pub transmitted_by: StampCounts,
+    /// Datagrams received by who noted the time when they came.
+    #[serde(default)]
+    pub received_by: StampCounts,
     /// Datagrams rejected, by rule.
     pub rejected: BTreeMap<String, u64>,
 }
