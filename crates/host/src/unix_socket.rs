@@ -97,8 +97,10 @@ impl UnixListener {
         let (address, length) = raw_address(path)?;
         check_directory(path)?;
         // The directory is safe, so nothing happens between these steps but by our own doing.
-        let socket =
-            open_socket(libc::AF_UNIX, libc::SOCK_STREAM).map_err(failed("make a socket"))?;
+        // With the flag a simulated kernel refuses at once; without, it would abort later, as it knows
+        // no such streams.
+        let socket = open_socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC)
+            .map_err(failed("make a socket"))?;
         remove_stale(path, libc::SOCK_STREAM)?;
         // SAFETY: the pointer and length describe `address`, which is only read.
         check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
