@@ -1,5 +1,5 @@
-//! Any text is a configuration or has its mistakes shown; an accepted one survives being written and
-//! read again.
+//! Any text is a configuration or has its mistakes shown, in whatever dialect; an accepted one survives
+//! being written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,13 @@ use timeball_config::native::to_native;
 use timeball_config::{Dialect, Style, parse};
 
 fuzz_target!(|text: &str| {
-    match parse("fuzz.toml", text, Dialect::Native) {
+    for (_, dialect) in Dialect::WORDS {
+        read(text, *dialect);
+    }
+});
+
+fn read(text: &str, dialect: Dialect) {
+    match parse("fuzz.toml", text, dialect) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 shown(&warning.render(&loaded.document, Style::Plain));
@@ -23,7 +29,7 @@ fuzz_target!(|text: &str| {
             shown(&mistakes.render(Style::Plain));
         }
     }
-});
+}
 
 /// What is shown says something and controls no terminal.
 fn shown(text: &str) {

@@ -7,10 +7,18 @@ use std::path::Path;
 use proptest::prelude::*;
 use timeball_config::{Dialect, Style, parse};
 
+const CHRONY_EXAMPLES: &str = "tests/chrony";
+
 const EXAMPLE: &str = include_str!("../../../packaging/timeball.toml");
 
 fn read_and_render(text: &str) {
-    let (document, diagnostics) = match parse("t.toml", text, Dialect::Native) {
+    for (_, dialect) in Dialect::WORDS {
+        read_and_render_as(*dialect, text);
+    }
+}
+
+fn read_and_render_as(dialect: Dialect, text: &str) {
+    let (document, diagnostics) = match parse("t", text, dialect) {
         Ok(loaded) => (loaded.document, loaded.warnings),
         Err(mistakes) => (mistakes.document, mistakes.diagnostics),
     };
@@ -23,13 +31,17 @@ fn read_and_render(text: &str) {
     }
 }
 
-/// All lines of the example in use, and all malformed files: what mutations start from.
+/// All lines of the example in use, all malformed files, and those of chrony: what mutations start
+/// from.
 fn seeds() -> io::Result<Vec<String>> {
     let mut seeds = vec![EXAMPLE.replace("\n#", "\n")];
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/malformed"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            seeds.push(fs::read_to_string(path)?);
+    for directory in ["tests/malformed", CHRONY_EXAMPLES] {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "toml" || extension == "conf")
+            {
+                seeds.push(fs::read_to_string(path)?);
+            }
         }
     }
     // The same seed of the random numbers must mean the same file.
@@ -68,6 +80,22 @@ proptest! {
         Just("allow"), Just("socket"), Just("false"), Just("true"), Just("1e400"), Just("-1"),
         Just("0x"), Just("nan"), Just("\"10 ms\""), Just("\"10.0.0.0/8\""), Just("ü"),
         Just("2024-02-29"), Just("driftfile /var"), Just(" "),
+    ], 0..60)) {
+        read_and_render(&pieces.concat());
+    }
+
+    #[test]
+    fn arbitrary_pieces_of_chrony_conf(pieces in prop::collection::vec(prop_oneof![
+        Just("\n"), Just("\r\n"), Just(" "), Just("\t"), Just("\u{b}"), Just("#"), Just("!"), Just("server "),
+        Just("pool "), Just("peer "), Just("a.example "), Just("192.0.2.1 "), Just("minpoll "),
+        Just("maxsamples "), Just("key "), Just("allow "), Just("deny "), Just("all "), Just("1.2/"),
+        Just("::/0 "), Just("/ "), Just("/a "), Just("include "), Just("confdir "), Just("sourcedir "),
+        Just("makestep "), Just("local "), Just("orphan "), Just("stratum "), Just("ratelimit "),
+        Just("leak "), Just("hwtimestamp "), Just("tempcomp "), Just("broadcast "), Just("log "),
+        Just("tracking "), Just("driftfile "), Just("interval "), Just("-1 "), Just("1e308 "),
+        Just("99999999999999999999 "), Just("nan "), Just("-0.0 "), Just("\u{fffd}"), Just("\0"),
+        Just("ü"), Just("\u{202e}"), Just("\u{85}"), Just("smoothtime "), Just("maxslewrate "),
+        Just("refclock "), Just("bindcmdaddress "), Just("10 "), Just("1 "),
     ], 0..60)) {
         read_and_render(&pieces.concat());
     }

@@ -15,6 +15,11 @@ const LONGEST_PATH: usize = 4095;
 /// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last is zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
+/// Far beyond any error of a clock (s).
+const CENTURY: f64 = 36500.0 * 86400.0;
+/// Far beyond any sense.
+const LARGEST_RATIO: f64 = 1e9;
+
 /// What is left of a line.
 pub(super) struct Arguments<'l> {
     line: &'l Line<'l>,
@@ -72,10 +77,26 @@ impl<'l> Arguments<'l> {
     /// A number; more than the largest or less than the least is none.
     pub(super) fn number(&mut self, what: &str, range: RangeInclusive<f64>) -> Outcome<f64> {
         let word = self.word(what)?;
-        let value = word.text.parse::<f64>().ok().filter(|value| value.is_finite());
+        // A sum, so that there is no −0, which would be below 0 and yet not be.
+        let value = word.text.parse::<f64>().ok().map(|value| value + 0.0);
         value.filter(|value| range.contains(value)).ok_or_else(|| {
             wrong(word, what, format!("a number {}", described(*range.start(), *range.end())))
         })
+    }
+
+    /// A time that is not negative (s). More than a century is as good as a century.
+    pub(super) fn seconds(&mut self, what: &str) -> Outcome<f64> {
+        Ok(self.number(what, 0.0..=f64::MAX)?.min(CENTURY))
+    }
+
+    /// A difference of times (s).
+    pub(super) fn difference(&mut self, what: &str) -> Outcome<f64> {
+        Ok(self.number(what, f64::MIN..=f64::MAX)?.clamp(-CENTURY, CENTURY))
+    }
+
+    /// A number that is not negative. More than the largest is as good as that.
+    pub(super) fn ratio(&mut self, what: &str) -> Outcome<f64> {
+        Ok(self.number(what, 0.0..=f64::MAX)?.min(LARGEST_RATIO))
     }
 
     /// A whole number.
@@ -99,10 +120,17 @@ impl<'l> Arguments<'l> {
         Ok(u16::try_from(port).unwrap_or_default())
     }
 
-    /// A frequency in ppm, as s/s.
-    pub(super) fn ppm(&mut self, what: &str, range: RangeInclusive<f64>) -> Outcome<f64> {
+    /// A UDP port that can be sent to.
+    pub(super) fn used_port(&mut self) -> Outcome<u16> {
+        let port = self.integer("the port", 1..=i64::from(u16::MAX))?;
+        Ok(u16::try_from(port).unwrap_or_default())
+    }
+
+    /// A frequency in ppm, as s/s; beyond the bounds it is the nearest of them.
+    pub(super) fn ppm(&mut self, what: &str, bounds: RangeInclusive<f64>) -> Outcome<f64> {
         // Divided, not multiplied: 500 ppm shall be the number that 0.0005 is.
-        Ok(self.number(what, range)? / 1e6)
+        let frequency = self.number(what, 0.0..=f64::MAX)? / 1e6;
+        Ok(frequency.clamp(*bounds.start(), *bounds.end()))
     }
 
     /// One of some words.

@@ -7,7 +7,6 @@ use super::super::arguments::Arguments;
 use super::super::draft::Draft;
 use super::Directive;
 use crate::config::{Compensation, DriftFile, Temperature};
-use crate::places::Scope;
 
 pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
     Directive::unneeded("clockprecision", "The precision is measured."),
@@ -16,7 +15,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "How long a slew may take, against the time between two updates.",
         |draft, arguments| {
             draft.config.engine.discipline.correction_time_ratio =
-                Some(arguments.number("the ratio", 0.0..=f64::MAX)?);
+                Some(arguments.ratio("the ratio")?);
             Ok(())
         },
     ),
@@ -29,7 +28,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "fallbackdrift",
         "Averages of the frequency to run by when there are no updates any more.",
         |draft, arguments| {
-            let mut bound = |what| arguments.integer(what, -128..=127);
+            let mut bound = |what| arguments.integer(what, INTEGERS).map(|n| n.min(LONGEST_AVERAGE));
             let (least, most) = (bound("the shortest time")?, bound("the longest time")?);
             draft.config.engine.discipline.fallback_drift =
                 (0 < least && least <= most).then_some((small(least), small(most)));
@@ -57,24 +56,25 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
             Ok(())
         },
     ),
-    Directive::honoured("leapseclist", "File of all leap seconds.", |draft, arguments| {
-        let path = arguments.path("the file")?;
-        let line = arguments.line();
-        let scope = Scope::Section("clock");
-        draft.places.note_entry(scope, "leap-seconds-list", line.clone(), line);
-        draft.config.clock.leap_seconds_list = Some(path);
-        Ok(())
-    }),
+    Directive::honoured(
+        "leapseclist",
+        "File of all leap seconds. One that cannot be used is a message, and is done without.",
+        |draft, arguments| {
+            // Its place is not noted: a list that is not there or not right is no mistake to chronyd.
+            draft.config.clock.leap_seconds_list = Some(arguments.path("the file")?);
+            Ok(())
+        },
+    ),
     Directive::honoured(
         "makestep",
         "Steps the clock if it is further off than the threshold, in the first updates only. Without \
          it the clock is never stepped.",
         |draft, arguments| {
-            let threshold = arguments.number("the threshold (s)", f64::MIN..=f64::MAX)?;
+            let threshold = arguments.difference("the threshold (s)")?;
             let limit = arguments.integer("the limit", INTEGERS)?;
             let discipline = &mut draft.config.engine.discipline;
             discipline.step_threshold = threshold.max(0.0);
-            discipline.step_limit = u32::try_from(limit).ok();
+            discipline.step_limit = u32::try_from(limit).ok().map(|limit| limit.min(MOST_UPDATES));
             Ok(())
         },
     ),
@@ -82,7 +82,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "maxchange",
         "Offsets that are ignored, and end the program at last.",
         |draft, arguments| {
-            let threshold = arguments.number("the offset (s)", 0.0..=f64::MAX)?;
+            let threshold = arguments.seconds("the offset (s)")?;
             let start = arguments.integer("the number of updates", INTEGERS)?;
             let ignore = arguments.integer("the number of ignored offsets", INTEGERS)?;
             draft.config.engine.discipline.max_change = u32::try_from(start)
@@ -95,7 +95,8 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "maxclockerror",
         "How fast the bound of the error grows without measurements (ppm).",
         |draft, arguments| {
-            draft.config.engine.discipline.wander = arguments.ppm("the error (ppm)", 0.0..=1e6)?;
+            draft.config.engine.discipline.wander =
+                arguments.ppm("the error (ppm)", 0.0..=FASTEST_RATE)?;
             Ok(())
         },
     ),
@@ -103,14 +104,14 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "maxdrift",
         "Largest correction of the frequency (ppm), up to 100000.",
         |draft, arguments| {
-            let drift = arguments.ppm("the drift (ppm)", 0.0..=1e6)?;
-            draft.config.engine.discipline.max_frequency = drift.clamp(SLOWEST_RATE, FASTEST_RATE);
+            draft.config.engine.discipline.max_frequency =
+                arguments.ppm("the drift (ppm)", SLOWEST_RATE..=FASTEST_RATE)?;
             Ok(())
         },
     ),
     Directive::honoured("maxslewrate", "Fastest slew (ppm), up to 100000.", |draft, arguments| {
-        let rate = arguments.ppm("the rate (ppm)", 0.0..=1e6)?;
-        draft.config.engine.discipline.max_slew = rate.clamp(SLOWEST_RATE, FASTEST_RATE);
+        draft.config.engine.discipline.max_slew =
+            arguments.ppm("the rate (ppm)", SLOWEST_RATE..=FASTEST_RATE)?;
         Ok(())
     }),
     Directive::honoured(
@@ -118,7 +119,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "A frequency less certain than this (ppm) is not used.",
         |draft, arguments| {
             draft.config.engine.discipline.max_update_skew =
-                arguments.ppm("the skew (ppm)", 0.0..=f64::MAX)?;
+                arguments.ppm("the skew (ppm)", 0.0..=1.0)?;
             Ok(())
         },
     ),
@@ -151,6 +152,14 @@ pub(super) const BATTERY: &[Directive<Draft>] = &[
 const INTEGERS: std::ops::RangeInclusive<i64> = i32::MIN as i64..=i32::MAX as i64;
 /// The kernel's tick can be changed by a tenth.
 const FASTEST_RATE: f64 = 0.1;
+/// How often a temperature may be read (s).
+const SHORTEST_INTERVAL: f64 = 1e-3;
+/// Beyond any temperature, in whatever unit, and what can be made of it.
+const LARGEST_COEFFICIENT: f64 = 1e12;
+/// chronyd would take any number of updates; a million is as good as all.
+const MOST_UPDATES: u32 = 1_000_000;
+/// Longest time for an average (log₂ s).
+const LONGEST_AVERAGE: i64 = 63;
 /// As good as none.
 const SLOWEST_RATE: f64 = 1e-9;
 
@@ -174,9 +183,9 @@ fn driftfile(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
 
 /// `FILE INTERVAL T0 k0 k1 k2` or `FILE INTERVAL POINTS`.
 fn tempcomp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
-    let any = f64::MIN..=f64::MAX;
+    let any = -LARGEST_COEFFICIENT..=LARGEST_COEFFICIENT;
     let file = arguments.path("the sensor's file")?;
-    let interval = arguments.number("the interval (s)", 1e-6..=f64::MAX)?;
+    let interval = arguments.seconds("the interval (s)")?.max(SHORTEST_INTERVAL);
     let compensation = if arguments.count() == 3 {
         Compensation::Points(arguments.path("the file of points")?)
     } else {

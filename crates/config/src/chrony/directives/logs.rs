@@ -33,8 +33,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "logchange",
         "Corrections above this (s) are worth a message.",
         |draft, arguments| {
-            draft.config.log.change_threshold =
-                arguments.number("the threshold (s)", 0.0..=f64::MAX)?;
+            draft.config.log.change_threshold = arguments.seconds("the threshold (s)")?;
             Ok(())
         },
     ),

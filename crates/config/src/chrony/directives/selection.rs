@@ -36,8 +36,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "combinelimit",
         "Sources further away than so many times the best one are not combined.",
         |draft, arguments| {
-            draft.config.engine.selection.combine_limit =
-                arguments.number("the limit", 0.0..=f64::MAX)?;
+            draft.config.engine.selection.combine_limit = arguments.ratio("the limit")?;
             Ok(())
         },
     ),
@@ -46,7 +45,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "Largest root distance of a usable source (s).",
         |draft, arguments| {
             draft.config.engine.selection.maximum_distance =
-                arguments.number("the distance (s)", 0.0..=f64::MAX)?;
+                arguments.seconds("the distance (s)")?.min(YEAR);
             Ok(())
         },
     ),
@@ -55,7 +54,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "Largest jitter of a usable source (s).",
         |draft, arguments| {
             draft.config.engine.selection.maximum_jitter =
-                arguments.number("the jitter (s)", 0.0..=f64::MAX)?;
+                arguments.seconds("the jitter (s)")?.min(YEAR);
             Ok(())
         },
     ),
@@ -75,7 +74,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         |draft, arguments| {
             let sources = arguments.count_of("the number of sources", 1)?;
             draft.config.engine.selection.minimum_sources =
-                usize::try_from(sources).unwrap_or(usize::MAX);
+                usize::try_from(sources).unwrap_or(usize::MAX).min(MOST_SOURCES);
             Ok(())
         },
     ),
@@ -84,7 +83,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "Distance by which another source must be better to be followed (s).",
         |draft, arguments| {
             draft.config.engine.selection.reselect_distance =
-                arguments.number("the distance (s)", 0.0..=f64::MAX)?;
+                arguments.seconds("the distance (s)")?.min(YEAR);
             Ok(())
         },
     ),
@@ -93,8 +92,13 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "Distance that one stratum is worth (s).",
         |draft, arguments| {
             draft.config.engine.selection.stratum_weight =
-                arguments.number("the distance (s)", 0.0..=f64::MAX)?;
+                arguments.seconds("the distance (s)")?.min(YEAR);
             Ok(())
         },
     ),
 ];
+
+/// No source that far away, or that unsteady, tells the time (s).
+const YEAR: f64 = 365.0 * 86400.0;
+/// More than anybody configures.
+const MOST_SOURCES: usize = 64;

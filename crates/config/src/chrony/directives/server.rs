@@ -39,7 +39,7 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
     Directive::honoured("broadcast", "Sends the time unasked.", |draft, arguments| {
         let interval = arguments.integer("the interval (s)", 1..=i64::from(i32::MAX))? as f64;
         let address = arguments.address()?;
-        let port = if arguments.count() > 2 { arguments.port()? } else { 123 };
+        let port = if arguments.count() > 2 { arguments.used_port()? } else { 123 };
         let destination = SocketAddr::new(address, port);
         draft.config.engine.server.broadcasts.push(Broadcast { interval, destination });
         Ok(())
@@ -98,8 +98,8 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "smoothtime",
         "Serves time that changes more smoothly than the clock.",
         |draft, arguments| {
-            let max_frequency = arguments.ppm("the frequency (ppm)", 0.0..=1e6)?;
-            let max_wander = arguments.ppm("the wander (ppm/s)", 0.0..=1e6)?;
+            let max_frequency = arguments.ppm("the frequency (ppm)", 0.0..=1.0)?;
+            let max_wander = arguments.ppm("the wander (ppm/s)", 0.0..=1.0)?;
             let leap_only = match arguments.next() {
                 None => false,
                 Some(word) if word.is("leaponly") => true,
@@ -175,7 +175,6 @@ const LARGEST_CLIENT_LOG: usize = 1 << 31;
 
 /// The options of `local`.
 fn local(arguments: &mut Arguments<'_>) -> Outcome<Local> {
-    let any = f64::MIN..=f64::MAX;
     let mut local = Local::default();
     let mut wait_unsynchronised = None;
     while let Some(word) = arguments.next() {
@@ -185,13 +184,13 @@ fn local(arguments: &mut Arguments<'_>) -> Outcome<Local> {
                 local.stratum = u8::try_from(stratum).unwrap_or_default();
             }
             "orphan" => local.orphan = true,
-            "distance" => local.distance = arguments.number("the distance (s)", any.clone())?,
-            "activate" => local.activate = arguments.number("the distance (s)", any.clone())?,
+            "distance" => local.distance = arguments.difference("the distance (s)")?.max(0.0),
+            "activate" => local.activate = arguments.difference("the distance (s)")?.max(0.0),
             "waitsynced" => {
-                local.wait_synchronised = arguments.number("the time (s)", any.clone())?;
+                local.wait_synchronised = arguments.difference("the time (s)")?.max(0.0);
             }
             "waitunsynced" => {
-                wait_unsynchronised = Some(arguments.number("the time (s)", any.clone())?);
+                wait_unsynchronised = Some(arguments.difference("the time (s)")?);
             }
             _ => {
                 let options = "stratum, orphan, distance, activate, waitsynced or waitunsynced";
@@ -231,7 +230,6 @@ pub(super) fn rate_limit(
 
 /// `INTERFACE [OPTIONS]`.
 fn hwtimestamp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
-    let any = f64::MIN..=f64::MAX;
     let mut card = Card {
         interface: arguments.device()?,
         transmit_compensation: 0.0,
@@ -249,12 +247,8 @@ fn hwtimestamp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> 
             }
             "nocrossts" => {}
             "precision" => card.precision = arguments.number("the precision (s)", 0.0..=1.0)?,
-            "txcomp" => {
-                card.transmit_compensation = arguments.number("the time (s)", any.clone())?
-            }
-            "rxcomp" => {
-                card.receive_compensation = arguments.number("the time (s)", any.clone())?
-            }
+            "txcomp" => card.transmit_compensation = arguments.difference("the time (s)")?,
+            "rxcomp" => card.receive_compensation = arguments.difference("the time (s)")?,
             "rxfilter" => {
                 card.receive_filter = arguments.one_of(
                     "the filter",

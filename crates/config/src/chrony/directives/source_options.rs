@@ -127,7 +127,7 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
         },
     ),
     SourceOption::honoured("offset", "Added to every measured offset (s).", |source, arguments| {
-        source.settings.association.offset = arguments.number("the offset (s)", ANY)?;
+        source.settings.association.offset = arguments.difference("the offset (s)")?;
         Ok(())
     }),
     SourceOption::honoured(
@@ -211,8 +211,7 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
         },
     ),
     SourceOption::honoured("port", "UDP port of the server.", |source, arguments| {
-        let port = arguments.integer("the port", 1..=i64::from(u16::MAX))?;
-        source.settings.port = u16::try_from(port).unwrap_or_default();
+        source.settings.port = arguments.used_port()?;
         Ok(())
     }),
     SourceOption::honoured(

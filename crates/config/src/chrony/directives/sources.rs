@@ -185,7 +185,7 @@ fn unknown_option(word: &super::super::line::Word<'_>, directive: &str) -> Box<D
 
 /// `THRESHOLD [SERVERS]`.
 fn initstepslew(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
-    let threshold = arguments.number("the threshold (s)", 0.0..=f64::MAX)?;
+    let threshold = arguments.seconds("the threshold (s)")?;
     let mut servers = Vec::new();
     while let Some(word) = arguments.next() {
         servers.push(host::read(word)?);
