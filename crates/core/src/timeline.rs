@@ -131,9 +131,7 @@ impl Timeline {
             self.base += jump;
         } else if jump.abs() > STEP_NOISE {
             disturbance.step = Some(jump);
-            let oscillator = self.current().oscillator_at(now.system - jump);
-            self.begin(Segment { system: now.system, oscillator, ..*self.current() });
-            self.base += jump;
+            self.begin_after_step(now.system, jump);
         } else {
             // An unnoticed change of frequency happened at some time since the last look.
             at = middle(self.last.system, now.system);
@@ -146,6 +144,24 @@ impl Timeline {
             self.bend(at);
         }
         disturbance
+    }
+
+    /// Like [`observe`](Self::observe), after the kernel was told to step the clock by `by`: such a step
+    /// is known better than any two clocks that are read in turn can tell.
+    pub fn observe_step(&mut self, now: Now, by: Span) -> Disturbance {
+        let jump = system_minus_monotonic(&now) - self.base;
+        if (jump - by).abs() > STEP_NOISE {
+            return self.observe(now);
+        }
+        self.begin_after_step(now.system, by);
+        Disturbance { step: Some(by), ..self.observe(now) }
+    }
+
+    /// The system clock was stepped by `by` and shows `system` since.
+    fn begin_after_step(&mut self, system: Timestamp, by: Span) {
+        let oscillator = self.current().oscillator_at(system - by);
+        self.begin(Segment { system, oscillator, ..*self.current() });
+        self.base += by;
     }
 
     /// The frequency is another one since the system clock showed `at`.

@@ -396,10 +396,13 @@ impl Discipline {
         }
     }
 
-    /// Somebody else stepped the clock: undo it. A jump is already made, so one step more is allowed
-    /// to take it back.
-    pub fn jumped(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
+    /// Somebody else stepped the clock by `by`: undo it. A jump is already made, so one step more is
+    /// allowed to take it back.
+    pub fn jumped(&mut self, now: Now, by: Span, timeline: &Timeline, out: &mut Outbox) {
         self.allow_step_back();
+        if self.settings.max_change.is_some_and(|limit| by.seconds().abs() > limit.threshold) {
+            self.go_along(by);
+        }
         if let Some(smoother) = &mut self.smoother {
             smoother.reset(now.monotonic);
         }
@@ -407,6 +410,17 @@ impl Discipline {
         // Until there is something to go back to, the permission waits for it.
         if self.target.is_some() {
             self.steps.jump_undone();
+        }
+    }
+
+    /// A step too large to be undone without being asked for: where the clock should be is only known
+    /// again when the sources say so, and are believed.
+    fn go_along(&mut self, by: Span) {
+        if let Some(target) = &mut self.target {
+            target.shift(by);
+        }
+        if let Some(reference) = &mut self.reference {
+            reference.add_dispersion(by.seconds().abs());
         }
     }
 

@@ -6,20 +6,12 @@ use crate::engine::Outbox;
 use crate::now::Now;
 use crate::timeline::Timeline;
 
-/// A smaller step (s) the time line could not see.
-const SMALLEST_STEP: f64 = 1e-4;
-
 impl Discipline {
     /// An operator wants the clock right now, however far it is off.
-    /// What is too small to be told from the noise of reading two clocks is slewed.
     pub fn step_now(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         let Some(offset) = self.offset(timeline).filter(|_| !self.stepping) else { return };
         self.panicked = false;
-        if offset.abs() < SMALLEST_STEP {
-            self.slew(now, offset, self.haste, timeline, out);
-        } else {
-            self.step(now, offset, timeline, out);
-        }
+        self.step(now, offset, timeline, out);
     }
 
     /// Other limits of steps from now on: beyond `threshold` (s), in the next `limit` updates.

@@ -22,6 +22,11 @@ impl Target {
         }
     }
 
+    /// Moves the line by `by`.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.offset += by;
+    }
+
     /// How far the system clock is from the line now (s): line minus clock.
     pub(super) fn offset(&self, timeline: &Timeline) -> f64 {
         let elapsed = (timeline.now() - self.at).seconds();

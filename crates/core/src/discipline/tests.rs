@@ -83,6 +83,19 @@ impl Bench {
         }
     }
 
+    /// Somebody else adds so many seconds to the clock, and the discipline gives its orders.
+    fn jump(&mut self, seconds: i64) {
+        let by = Span::from_secs(seconds);
+        self.now.system += by;
+        assert_eq!(self.timeline.observe(self.now).step, Some(by));
+        self.discipline.jumped(self.now, by, &self.timeline, &mut self.out);
+    }
+
+    fn set_by_hand(&mut self, seconds: i64) {
+        self.jump(seconds);
+        self.obey();
+    }
+
     fn pass(&mut self, seconds: f64) {
         let end = self.now.monotonic + Span::from_seconds(seconds);
         while self.now.monotonic < end {
@@ -167,10 +180,7 @@ fn steps_end_with_the_third_update_and_return_after_a_jump() {
         bench.events
     );
     // Somebody sets the clock: that may be undone at once.
-    bench.now.system += Span::from_secs(5);
-    assert_eq!(bench.timeline.observe(bench.now).step, Some(Span::from_secs(5)));
-    bench.discipline.jumped(bench.now, &bench.timeline, &mut bench.out);
-    bench.obey();
+    bench.set_by_hand(5);
     assert_eq!(bench.steps.len(), 1);
     assert!(bench.error().abs() < 1e-6, "{}", bench.error());
 }
@@ -182,9 +192,7 @@ fn one_jump_allows_one_step_back_and_no_more() {
         bench.update();
         bench.pass(16.0);
     }
-    bench.now.system += Span::from_secs(5);
-    bench.timeline.observe(bench.now);
-    bench.discipline.jumped(bench.now, &bench.timeline, &mut bench.out);
+    bench.jump(5);
     // Ordered and not yet carried out: asking again does not order it twice.
     bench.discipline.step_now(bench.now, &bench.timeline, &mut bench.out);
     bench.obey();
@@ -205,10 +213,7 @@ fn a_panic_ends_the_slew_and_nothing_steps_until_an_operator_says() {
     bench.truth += Span::from_secs(2000);
     bench.update();
     assert_eq!(bench.now.frequency, 0.0);
-    bench.now.system += Span::from_secs(5);
-    bench.timeline.observe(bench.now);
-    bench.discipline.jumped(bench.now, &bench.timeline, &mut bench.out);
-    bench.obey();
+    bench.set_by_hand(5);
     assert_eq!(bench.steps, []);
 }
 
@@ -313,4 +318,115 @@ fn a_kernel_that_refuses_is_asked_once() {
     bench.update();
     assert!(!bench.discipline.controls_clock());
     assert_eq!(bench.now.frequency, 0.0);
+}
+
+#[test]
+fn who_never_steps_does_not_step_back_either() {
+    let settings = Settings { step_limit: Some(0), max_slew: 0.08, ..Settings::default() };
+    let mut bench = Bench::new(settings, 0.0, 0.0);
+    bench.update();
+    bench.set_by_hand(5);
+    assert_eq!(bench.steps, []);
+    bench.pass(80.0);
+    assert!(bench.error().abs() < 1e-6, "{}", bench.error());
+}
+
+#[test]
+fn the_first_measurement_may_step_by_a_threshold_of_its_own() {
+    let settings = |initial_step| Settings {
+        step_limit: Some(0),
+        initial_step: Some(initial_step),
+        ..Settings::default()
+    };
+    for (threshold, steps) in [(2.0, 1), (4.0, 0)] {
+        let mut bench = Bench::new(settings(threshold), 3.0, 0.0);
+        bench.update();
+        assert_eq!(bench.steps.len(), steps, "{threshold}");
+        bench.pass(64.0);
+        bench.truth += Span::from_secs(3);
+        bench.update();
+        assert_eq!(bench.steps.len(), steps, "{threshold}, for the first only");
+    }
+}
+
+#[test]
+fn changes_that_are_too_large_are_ignored_until_it_is_enough() {
+    let max_change = Some(MaxChange { threshold: 0.1, start: 1, ignore: Some(3) });
+    let mut bench = Bench::new(Settings { max_change, ..Settings::default() }, 0.5, 0.0);
+    bench.update();
+    bench.pass(64.0);
+    // What is left of the first offset is no news.
+    bench.update();
+    assert!(bench.now.frequency > 900e-6, "slewing");
+    bench.truth += Span::from_secs(2);
+    for ignored in 1..=4 {
+        assert_eq!(bench.exits, 0, "after {ignored}");
+        bench.update();
+        let count = |event: &&Event| matches!(event, Event::OffsetIgnored { .. });
+        assert_eq!(bench.events.iter().filter(count).count(), ignored.min(3));
+        bench.pass(64.0);
+    }
+    assert_eq!(bench.exits, 1);
+    assert!(bench.events.iter().any(|event| matches!(event, Event::OffsetFatal { .. })));
+    assert_eq!(bench.now.frequency, 0.0, "no slew is left behind");
+    assert_eq!(bench.steps, []);
+}
+
+#[test]
+fn a_step_beyond_the_largest_change_is_not_undone_unasked() {
+    let max_change = Some(MaxChange { threshold: 0.1, start: 1, ignore: None });
+    let mut bench = Bench::new(Settings { max_change, ..Settings::default() }, 0.0, 0.0);
+    bench.update();
+    bench.set_by_hand(5);
+    assert_eq!((bench.steps.len(), bench.now.frequency), (0, 0.0));
+    let bound = bench.discipline.bound(bench.now, &bench.timeline).expect("a bound");
+    assert!(bound > 5.0, "{bound}");
+    bench.update();
+    assert!(matches!(bench.events.last(), Some(Event::OffsetIgnored { .. })), "{:?}", bench.events);
+}
+
+#[test]
+fn an_uncertain_frequency_is_not_used() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 30e-6);
+    bench.discipline.set_max_update_skew(1e-9);
+    bench.update();
+    assert_eq!(bench.discipline.frequency().value, 0.0);
+    assert_eq!(bench.discipline.updates().residual_frequency, 30e-6);
+    bench.discipline.set_max_update_skew(1e-8);
+    bench.update();
+    assert_eq!(bench.discipline.frequency().value, 30e-6);
+    assert_eq!(bench.discipline.updates().residual_frequency, 0.0);
+}
+
+#[test]
+fn an_operator_moves_the_clock_and_its_frequency_for_a_test() {
+    let mut bench = Bench::new(Settings::default(), 0.0, 0.0);
+    bench.update();
+    bench.discipline.adjust_offset(bench.now, 1e-3, &bench.timeline, &mut bench.out);
+    bench.obey();
+    bench.pass(10.0);
+    assert!((bench.error() + 1e-3).abs() < 1e-7, "{}", bench.error());
+    bench.discipline.adjust_frequency(10e-6, &bench.timeline, &mut bench.out);
+    bench.obey();
+    assert!((bench.now.frequency - 10e-6).abs() < 1e-9, "{}", bench.now.frequency);
+    bench.pass(100.0);
+    assert!((bench.error() + 2e-3).abs() < 1e-6, "{}", bench.error());
+    // The next update knows better.
+    bench.update();
+    bench.pass(100.0);
+    assert!(bench.error().abs() < 1e-6, "{}", bench.error());
+}
+
+#[test]
+fn silence_makes_the_clock_run_at_its_average() {
+    let settings = Settings { fallback_drift: Some((6, 7)), ..Settings::default() };
+    let mut bench = Bench::new(settings, 0.0, 0.0);
+    for update in 0..40 {
+        bench.oscillator = if update % 2 == 0 { 1e-6 } else { 3e-6 };
+        bench.update();
+        bench.pass(16.0);
+    }
+    assert!((bench.now.frequency - 3e-6).abs() < 1e-8, "{}", bench.now.frequency);
+    bench.pass(500.0);
+    assert!((bench.now.frequency - 2e-6).abs() < 2e-7, "{}", bench.now.frequency);
 }

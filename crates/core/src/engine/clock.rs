@@ -48,8 +48,8 @@ impl Engine {
             self.outbox.event(Event::ForeignFrequency { from, to });
         }
         match disturbance {
-            Disturbance { step: Some(_), .. } => {
-                self.discipline.jumped(now, &self.timeline, &mut self.outbox);
+            Disturbance { step: Some(by), .. } => {
+                self.discipline.jumped(now, by, &self.timeline, &mut self.outbox);
             }
             Disturbance { frequency: Some(_), .. } => {
                 self.discipline.disturbed(now, &self.timeline, &mut self.outbox);
@@ -66,7 +66,10 @@ impl Engine {
         result: Result<(), ClockError>,
     ) {
         // Whatever changed between the two readings was our doing.
-        let stepped = self.timeline.observe(now).step;
+        let stepped = match (command, &result) {
+            (ClockCommand::Step(by), Ok(())) => self.timeline.observe_step(now, by).step,
+            _ => self.timeline.observe(now).step,
+        };
         if let Err(error) = result {
             self.discipline.refused(&error, &mut self.outbox);
         }

@@ -37,8 +37,15 @@ use crate::server::ServerView;
 use crate::settings::Settings;
 use crate::timeline::Timeline;
 
-/// Frequency error (s/s) to expect of an oscillator that nobody has measured yet.
+/// Frequency error (s/s) to expect of an oscillator that nobody has measured yet…
 const UNKNOWN_FREQUENCY: f64 = 200e-6;
+
+/// …and as a share of the largest correction that the settings allow: who allows for more than any
+/// crystal needs expects something worse than a crystal.
+const UNKNOWN_SHARE: f64 = 0.1;
+
+/// A frequency beyond this (s/s) in the kernel is no correction but a slew cut short.
+const LARGEST_CORRECTION: f64 = 500e-6;
 
 /// What the drift file says is believed within this (s/s) at best: it may be months old.
 const DRIFT_AGEING: f64 = 1e-6;
@@ -93,15 +100,16 @@ impl Engine {
     ) -> Self {
         let precision = precision.clamp(1e-9, 1.0);
         let limit = settings.discipline.max_frequency;
+        let unknown = UNKNOWN_FREQUENCY.max(UNKNOWN_SHARE * limit);
         let frequency = match drift {
             Some(drift) => {
                 Frequency { value: drift.frequency, sd: drift.uncertainty.max(0.0) + DRIFT_AGEING }
             }
-            // Somebody may have left the kernel a good value; one out of range is a slew cut short.
-            None if now.frequency.abs() <= limit => {
-                Frequency { value: now.frequency, sd: UNKNOWN_FREQUENCY }
+            // Somebody may have left the kernel a good value.
+            None if now.frequency.abs() <= limit.min(LARGEST_CORRECTION) => {
+                Frequency { value: now.frequency, sd: unknown }
             }
-            None => Frequency { value: 0.0, sd: UNKNOWN_FREQUENCY },
+            None => Frequency { value: 0.0, sd: unknown },
         };
         let mut engine = Self {
             precision,

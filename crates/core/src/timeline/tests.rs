@@ -53,6 +53,25 @@ fn an_undisturbed_clock_is_the_oscillator() {
 }
 
 #[test]
+fn a_step_that_was_ordered_is_known_however_small() {
+    let mut machine = Machine::new(20e-6);
+    let mut timeline = Timeline::new(machine.now);
+    for by in [Span::from_nanos(30), Span::from_nanos(-20_000), Span::from_secs(3)] {
+        machine.run(10.0);
+        timeline.observe(machine.now);
+        let correction = timeline.correction();
+        machine.step(by);
+        assert_eq!(timeline.observe_step(machine.now, by).step, Some(by));
+        assert_eq!(timeline.correction() - correction, by);
+        assert!(machine.error(timeline.now()).abs() <= 1, "{:?}", timeline.now());
+    }
+    // A kernel that does not do as told is believed, and not the order.
+    let wrong = Span::from_secs(2);
+    machine.step(wrong);
+    assert_eq!(timeline.observe_step(machine.now, Span::from_secs(1)).step, Some(wrong));
+}
+
+#[test]
 fn a_compensated_oscillator_runs_evenly() {
     let mut machine = Machine::new(0.0);
     let mut timeline = Timeline::new(machine.now);

@@ -218,6 +218,14 @@ pub struct ClockControl {
     panic_threshold: Option<f64>,
     #[serde(deserialize_with = "optional_frequency")]
     wander: Option<f64>,
+    leap_mode: Option<LeapMode>,
+    correction_time_ratio: Option<f64>,
+    #[serde(deserialize_with = "optional_frequency")]
+    max_update_skew: Option<f64>,
+    max_change: Option<MaxChange>,
+    fallback_drift: Option<(i8, i8)>,
+    #[serde(deserialize_with = "optional_seconds")]
+    initial_step: Option<f64>,
 }
 
 impl ClockControl {
@@ -235,8 +243,52 @@ impl ClockControl {
             max_frequency: self.max_frequency.unwrap_or(default.max_frequency),
             panic_threshold: self.panic_threshold.unwrap_or(default.panic_threshold),
             wander: self.wander.unwrap_or(default.wander),
-            ..default
+            leap_table: None,
+            leap_mode: self.leap_mode.map_or(default.leap_mode, discipline::LeapMode::from),
+            correction_time_ratio: self.correction_time_ratio.or(default.correction_time_ratio),
+            max_update_skew: self.max_update_skew.unwrap_or(default.max_update_skew),
+            max_change: self.max_change.map(discipline::MaxChange::from).or(default.max_change),
+            fallback_drift: self.fallback_drift.or(default.fallback_drift),
+            initial_step: self.initial_step.or(default.initial_step),
         }
+    }
+}
+
+/// How a leap second is made.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LeapMode {
+    System,
+    Step,
+    Slew,
+    Ignore,
+}
+
+impl From<LeapMode> for discipline::LeapMode {
+    fn from(mode: LeapMode) -> Self {
+        match mode {
+            LeapMode::System => Self::System,
+            LeapMode::Step => Self::Step,
+            LeapMode::Slew => Self::Slew,
+            LeapMode::Ignore => Self::Ignore,
+        }
+    }
+}
+
+/// `[clock.max-change]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct MaxChange {
+    #[serde(deserialize_with = "seconds")]
+    threshold: f64,
+    #[serde(default)]
+    start: u32,
+    ignore: Option<u32>,
+}
+
+impl From<MaxChange> for discipline::MaxChange {
+    fn from(MaxChange { threshold, start, ignore }: MaxChange) -> Self {
+        Self { threshold, start, ignore }
     }
 }
 
@@ -290,6 +342,26 @@ pub struct Serve {
     allow: Vec<IpNet>,
     deny: Vec<IpNet>,
     rate_limit: Option<RateLimit>,
+    smoothing: Option<Smoothing>,
+}
+
+/// `[serve.smoothing]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Smoothing {
+    #[serde(deserialize_with = "frequency")]
+    max_frequency: f64,
+    /// s/s².
+    #[serde(deserialize_with = "frequency")]
+    max_wander: f64,
+    #[serde(default)]
+    leap_only: bool,
+}
+
+impl From<Smoothing> for server::Smoothing {
+    fn from(Smoothing { max_frequency, max_wander, leap_only }: Smoothing) -> Self {
+        Self { max_frequency, max_wander, leap_only }
+    }
 }
 
 impl Serve {
@@ -298,6 +370,7 @@ impl Serve {
             allow: self.allow.clone(),
             deny: self.deny.clone(),
             rate_limit: self.rate_limit.map(RateLimit::settings),
+            smoothing: self.smoothing.map(server::Smoothing::from),
             ..server::Settings::default()
         }
     }
