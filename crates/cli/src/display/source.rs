@@ -17,7 +17,11 @@ pub(crate) const fn mark(state: State) -> &'static str {
         State::Waiting | State::Unpreferred | State::Outlier => "-",
         State::Falseticker | State::Untrusted => "x",
         State::Jittery => "~",
-        State::Unreachable | State::Unsynchronised | State::Distant => "?",
+        State::Unreachable
+        | State::Unsynchronised
+        | State::BadStratum
+        | State::Orphan
+        | State::Distant => "?",
         State::Measuring => ".",
         State::Unselectable => " ",
     }

@@ -26,7 +26,12 @@ pub(crate) const fn of_state(state: State) -> Style {
     match state {
         State::Selected | State::Combined => GOOD,
         State::Falseticker | State::Untrusted => BAD,
-        State::Unreachable | State::Unsynchronised | State::Distant | State::Jittery => DOUBTFUL,
+        State::Unreachable
+        | State::Unsynchronised
+        | State::BadStratum
+        | State::Orphan
+        | State::Distant
+        | State::Jittery => DOUBTFUL,
         State::Unselectable | State::Measuring => FAINT,
         State::Waiting | State::Unpreferred | State::Outlier => PLAIN,
     }

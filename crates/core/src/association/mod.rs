@@ -170,7 +170,10 @@ impl Association {
             address,
             connectivity: settings.connectivity,
             poll: PollControl::new(&settings),
-            volley: Volley::at_start(&settings),
+            volley: match settings.connectivity.asks() {
+                true => Volley::at_start(&settings),
+                false => Volley::none(&settings),
+            },
             warm_up: WarmUp::default(),
             reachability: Reachability::default(),
             next_request: first_request,
@@ -284,7 +287,7 @@ impl Association {
     /// It has not answered for so long that its measurements are worth nothing, however good they
     /// were.
     pub const fn is_given_up(&self) -> bool {
-        self.reachability.unanswered() > self.settings.max_unreach
+        self.reachability.unreachable_for() > self.settings.max_unreach
     }
 
     /// What the measurements say.

@@ -54,8 +54,13 @@ impl Engine {
                 }
                 self.publish(now);
             }
-            Command::Reselect | Command::ReselectDistance(_) => {
-                return Err(CommandError::NotEnabled);
+            Command::Reselect => {
+                self.selection.reselect();
+                self.select(now);
+            }
+            Command::ReselectDistance(distance) => {
+                self.settings.selection.reselect_distance = distance;
+                self.selection.configure(self.settings.selection);
             }
         }
         Ok(())

@@ -192,6 +192,8 @@ impl Reading<'_> {
             id: Some(member.id),
             address: Some(association.address().ip()),
             activity: activity(association),
+            effective_options: member.standing.map_or(source.settings.options, |s| s.options),
+            score: member.standing.map_or(1.0, |standing| standing.score),
             state: member.verdict.state,
             reason: explain_silence(member),
             reach: association.reachability().register(),

@@ -12,7 +12,7 @@ use timeball_wire::{Instant, NTP_PORT, Span};
 use super::output::ResolveId;
 use crate::association::Association;
 use crate::now::Now;
-use crate::selection::{SourceId, State, Verdict};
+use crate::selection::{SourceId, Standing, State, Verdict};
 use crate::settings::{Family, SourceKind, SourceSettings};
 
 /// Least and longest time between two questions for the same name.
@@ -36,6 +36,8 @@ pub(super) struct Member {
     pub(super) id: SourceId,
     pub(super) association: Association,
     pub(super) verdict: Verdict,
+    /// The numbers behind the verdict.
+    pub(super) standing: Option<Standing>,
     /// Has a measurement that selection has not seen.
     pub(super) updated: bool,
     /// What the log calls it.
@@ -50,7 +52,16 @@ impl Member {
     pub(super) fn new(id: SourceId, settings: &SourceSettings, association: Association) -> Self {
         let label = label(settings, association.address());
         let verdict = Verdict { state: State::Measuring, reason: "no measurement yet".to_owned() };
-        Self { id, association, verdict, updated: false, label, reachable: None, disagreed: 0 }
+        Self {
+            id,
+            association,
+            verdict,
+            standing: None,
+            updated: false,
+            label,
+            reachable: None,
+            disagreed: 0,
+        }
     }
 
     /// Takes note of what selection made of a new measurement.
@@ -64,11 +75,13 @@ impl Member {
             | State::Untrusted
             | State::Distant
             | State::Jittery
+            | State::BadStratum
             | State::Unsynchronised => self.disagreed.saturating_add(1),
             State::Unselectable
             | State::Measuring
             | State::Unreachable
             | State::Waiting
+            | State::Orphan
             | State::Unpreferred
             | State::Outlier
             | State::Combined

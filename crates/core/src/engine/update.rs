@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use timeball_wire::Span;
+use timeball_wire::{ReferenceId, Span};
 
 use super::Engine;
+use crate::association::Association;
+use crate::discipline::local::LocalReference;
 use crate::estimator::Estimate;
 use crate::event::{Cause, Event};
 use crate::now::Now;
-use crate::selection::{Candidate, Decision, Outcome, SourceId, State, Verdict, View};
+use crate::selection::{
+    Candidate, Decision, Orphan, Outcome, Reach, SourceId, State, Verdict, View,
+};
 
 impl Engine {
     pub(super) fn select(&mut self, now: Now) {
         let candidates: Vec<Candidate> = self.candidates();
-        let outcome = self.selection.select(&candidates);
+        let outcome = self.selection.select(&candidates, self.orphan().as_ref());
         let fresh: Vec<SourceId> =
             candidates.iter().filter(|c| c.updated).map(|c| c.source).collect();
         self.note_verdicts(&outcome);
@@ -58,15 +62,30 @@ impl Engine {
                 Candidate {
                     source: member.id,
                     options: source.settings.options,
-                    reachable: association.reachability().is_reachable()
-                        && association.dismissed().is_none(),
+                    // Until there are keys.
+                    authenticated: false,
+                    reach: reach(association),
                     updated: member.updated,
                     leap: association.leap().unwrap_or_default(),
                     stratum: association.stratum(),
-                    view: association.estimator().estimate(at).map(|e| view(&e, correction)),
+                    reference_id: association.reference_id(),
+                    view: association.estimator().estimate(at).map(|estimate| {
+                        let view = view(&estimate, correction);
+                        let statistics = association.estimator().statistics();
+                        let span = statistics.map_or(0.0, |statistics| statistics.span);
+                        View { oldest: view.newest + span, ..view }
+                    }),
                 }
             })
             .collect()
+    }
+
+    /// What this machine is among servers that have only each other.
+    fn orphan(&self) -> Option<Orphan> {
+        let local = self.local.as_ref().map(LocalReference::settings).filter(|l| l.orphan)?;
+        let ids = self.own_addresses.iter().map(|address| ReferenceId::of_address(*address));
+        let reference_id = ids.min_by_key(|id| id.to_bytes()).unwrap_or(ReferenceId::NONE);
+        Some(Orphan { stratum: local.stratum, reference_id })
     }
 
     pub(super) fn note_verdicts(&mut self, outcome: &Outcome) {
@@ -81,6 +100,7 @@ impl Engine {
                         reason: verdict.reason.clone(),
                     });
                 }
+                member.standing = outcome.standings.get(&member.id).copied();
                 member.judged(verdict);
             }
         }
@@ -94,6 +114,18 @@ impl Engine {
         if let Some(name) = label {
             self.outbox.event(Event::SystemPeer { name });
         }
+    }
+}
+
+/// Whether a source answers.
+fn reach(association: &Association) -> Reach {
+    let reachability = association.reachability();
+    if association.dismissed().is_some() || association.is_given_up() {
+        Reach::GivenUp
+    } else if reachability.is_reachable() {
+        Reach::Reachable
+    } else {
+        Reach::Silent { polls: reachability.unanswered() }
     }
 }
 
@@ -123,5 +155,7 @@ pub(super) fn view(estimate: &Estimate, correction: Span) -> View {
         root_delay: estimate.root_delay,
         root_dispersion: estimate.root_dispersion,
         samples: estimate.samples,
+        newest: estimate.age.seconds(),
+        oldest: estimate.age.seconds(),
     }
 }

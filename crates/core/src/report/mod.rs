@@ -226,6 +226,9 @@ pub struct SourceReport {
     /// The same, after rules for authenticated and other sources.
     #[serde(default)]
     pub effective_options: Options,
+    /// How close it is to becoming the system peer: 1 not at all, 20 and it is.
+    #[serde(default)]
+    pub score: f64,
     /// What selection made of it.
     pub state: State,
     /// Why, in words.

@@ -1,7 +1,7 @@
 //! What selection knows of a source.
 
 use serde::{Deserialize, Serialize};
-use timeball_wire::LeapIndicator;
+use timeball_wire::{LeapIndicator, ReferenceId};
 
 use crate::estimator::Frequency;
 
@@ -21,7 +21,7 @@ pub struct Options {
     pub prefer: bool,
     /// It counts as right: others must agree with the trusted ones.
     pub trust: bool,
-    /// Without it (and every other required one) nothing is selected.
+    /// Unless this one, or another required one, agrees, nothing is selected.
     pub require: bool,
 }
 
@@ -32,16 +32,34 @@ pub struct Candidate {
     pub source: SourceId,
     /// What may be done with it.
     pub options: Options,
-    /// Answered at least one of the last eight polls.
-    pub reachable: bool,
+    /// What it is configured to prove its answers by is in use.
+    pub authenticated: bool,
+    /// Whether it answers.
+    pub reach: Reach,
     /// Has a measurement that the last selection did not have.
     pub updated: bool,
     /// Its server's last leap indicator.
     pub leap: LeapIndicator,
     /// Its server's stratum.
     pub stratum: u8,
+    /// What a server that follows it has as its reference ID.
+    pub reference_id: ReferenceId,
     /// Its measurements' view of the clock; `None` before the first.
     pub view: Option<View>,
+}
+
+/// Whether a source answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It answered at least one of the last eight polls.
+    Reachable,
+    /// It did not, but what it said before may be as good as what others say now.
+    Silent {
+        /// Polls since its last answer.
+        polls: u32,
+    },
+    /// It did not for longer than it is patiently waited for, or refuses to serve us.
+    GivenUp,
 }
 
 /// What a source believes of the system clock.
@@ -61,12 +79,22 @@ pub struct View {
     pub root_dispersion: f64,
     /// Measurements behind it.
     pub samples: usize,
+    /// Age of the newest of them (s).
+    pub newest: f64,
+    /// Age of the oldest of them (s).
+    pub oldest: f64,
 }
 
 impl View {
     /// Half-width (s) of the interval that contains true time if the source is right.
     pub fn root_distance(&self) -> f64 {
         self.root_delay / 2.0 + self.root_dispersion
+    }
+
+    /// The interval that contains true time minus system clock (s) if the source is right.
+    pub fn interval(&self) -> (f64, f64) {
+        let distance = self.root_distance();
+        (self.offset - distance, self.offset + distance)
     }
 
     /// True if one can compute with it.
@@ -87,9 +115,11 @@ impl View {
 pub(crate) struct Contender {
     pub(crate) source: SourceId,
     pub(crate) options: Options,
+    pub(crate) reach: Reach,
     pub(crate) updated: bool,
     pub(crate) leap: LeapIndicator,
     pub(crate) stratum: u8,
+    pub(crate) reference_id: ReferenceId,
     pub(crate) view: View,
     /// Has measurements enough to be followed. Its vote counts from the first one: an interval is
     /// honest however few measurements are behind it, and whoever measures fastest shall not
@@ -100,8 +130,7 @@ pub(crate) struct Contender {
 impl Contender {
     /// The interval that contains true time minus system clock if the source is right (s).
     pub(crate) fn interval(&self) -> (f64, f64) {
-        let distance = self.view.root_distance();
-        (self.view.offset - distance, self.view.offset + distance)
+        self.view.interval()
     }
 
     /// True if both may be right.

@@ -3,28 +3,38 @@
 use timeball_wire::LeapIndicator;
 
 use super::Settings;
-use super::candidate::{Candidate, Contender};
-use super::verdict::{State, Verdict};
+use super::candidate::{Candidate, Contender, Options, Reach};
+use super::verdict::{State, Verdict, Verdicts};
 use super::wording::{Configured, Measured};
 
 /// Strata from here on mean "not synchronised" (RFC 5905 §7.3).
 const MAXIMUM_STRATUM: u8 = 16;
 
-/// The contender in a candidate, or why there is none. The first rule that it breaks is the reason.
-pub(super) fn contender(candidate: &Candidate, settings: &Settings) -> Result<Contender, Verdict> {
-    let &Candidate { source, options, reachable, updated, leap, stratum, view } = candidate;
-    if options.noselect {
+/// The contender in a candidate with these options in effect, or why there is none. The first rule that
+/// it breaks is the reason.
+pub(super) fn contender(
+    candidate: &Candidate,
+    options: Options,
+    settings: &Settings,
+) -> Result<Contender, Verdict> {
+    let &Candidate { source, reach, updated, leap, stratum, reference_id, view, .. } = candidate;
+    if candidate.options.noselect {
         return Err(Verdict::new(State::Unselectable, "noselect: watched, never used"));
     }
+    if options.noselect {
+        let reason = "not authenticated, and only authenticated sources may be used";
+        return Err(Verdict::new(State::Unselectable, reason));
+    }
     let Some(view) = view else {
-        return Err(if reachable {
-            Verdict::new(State::Measuring, "no measurement yet")
-        } else {
-            Verdict::new(State::Unreachable, "no answer yet")
+        return Err(match reach {
+            Reach::Reachable => Verdict::new(State::Measuring, "no measurement yet"),
+            Reach::Silent { .. } | Reach::GivenUp => {
+                Verdict::new(State::Unreachable, "no answer yet")
+            }
         });
     };
-    if !reachable {
-        return Err(Verdict::new(State::Unreachable, "no answer to the last 8 polls"));
+    if reach == Reach::GivenUp {
+        return Err(Verdict::new(State::Unreachable, NO_ANSWER));
     }
     if leap == LeapIndicator::Unsynchronised {
         return Err(Verdict::new(
@@ -37,6 +47,15 @@ pub(super) fn contender(candidate: &Candidate, settings: &Settings) -> Result<Co
             State::Unsynchronised,
             format!("its stratum {stratum} says that it is not synchronised"),
         ));
+    }
+    let (least, most) = (settings.minimum_stratum, settings.maximum_stratum);
+    if stratum < least {
+        let reason = format!("its stratum {stratum} is below the limit of {least}");
+        return Err(Verdict::new(State::BadStratum, reason));
+    }
+    if stratum > most {
+        let reason = format!("its stratum {stratum} is above the limit of {most}");
+        return Err(Verdict::new(State::BadStratum, reason));
     }
     if !view.is_sane() {
         return Err(Verdict::new(State::Distant, "its measurements make no usable number"));
@@ -53,8 +72,25 @@ pub(super) fn contender(candidate: &Candidate, settings: &Settings) -> Result<Co
         return Err(Verdict::new(State::Jittery, reason));
     }
     let seasoned = view.samples >= settings.minimum_samples;
-    Ok(Contender { source, options, updated, leap, stratum, view, seasoned })
+    Ok(Contender { source, options, reach, updated, leap, stratum, reference_id, view, seasoned })
 }
+
+/// Takes out the silent whose newest measurement is older than the oldest that those who answer are
+/// judged by. A silent source is as good as its prediction, which says itself how uncertain it is; but
+/// when others know all the time since it spoke, they know better.
+pub(super) fn drop_stale(contenders: &mut Vec<Contender>, verdicts: &mut Verdicts) {
+    let answering = contenders.iter().filter(|contender| contender.reach == Reach::Reachable);
+    let known = answering.map(|contender| contender.view.oldest).fold(f64::NEG_INFINITY, f64::max);
+    contenders.retain(|contender| {
+        let stale = contender.reach != Reach::Reachable && contender.view.newest > known;
+        if stale {
+            verdicts.settle(contender.source, Verdict::new(State::Unreachable, NO_ANSWER));
+        }
+        !stale
+    });
+}
+
+const NO_ANSWER: &str = "no answer to the last 8 polls";
 
 /// What is said of a contender that agrees but has too few measurements to be followed.
 pub(super) fn unseasoned(contender: &Contender, settings: &Settings) -> Verdict {

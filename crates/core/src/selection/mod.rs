@@ -5,10 +5,13 @@
 //! from falsetickers. Of the truechimers the `cluster` keeps those closest together, one becomes the
 //! `system_peer`, and what they say together is the [`Combination`].
 
+mod authentication;
 mod candidate;
 mod cluster;
+mod convictions;
 mod fitness;
 mod intersection;
+mod orphan;
 mod system_peer;
 #[cfg(test)]
 mod tests;
@@ -17,12 +20,15 @@ mod verdict;
 mod wording;
 
 pub(crate) use candidate::Contender;
-pub use candidate::{Candidate, Options, SourceId, View};
-pub use verdict::{Decision, Outcome, State, Verdict};
+pub use candidate::{Candidate, Options, Reach, SourceId, View};
+pub use orphan::Orphan;
+pub use verdict::{Decision, Outcome, Standing, State, Verdict};
 
 use timeball_wire::LeapIndicator;
 
 use crate::combination::{self, Combination};
+use authentication::effective_options;
+use convictions::Convictions;
 use system_peer::SystemPeer;
 use verdict::Verdicts;
 use wording::{Measured, Others, Sources};
@@ -93,6 +99,7 @@ const WAITING_ROUNDS: usize = 4;
 pub struct Selection {
     settings: Settings,
     system_peer: SystemPeer,
+    convictions: Convictions,
     /// Rounds in which the first decision was put off.
     waited: usize,
 }
@@ -100,7 +107,12 @@ pub struct Selection {
 impl Selection {
     /// A selection that has selected nothing.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, system_peer: SystemPeer::default(), waited: 0 }
+        Self {
+            settings,
+            system_peer: SystemPeer::default(),
+            convictions: Convictions::default(),
+            waited: 0,
+        }
     }
 
     /// Changes the rules; the memory stays.
@@ -111,29 +123,47 @@ impl Selection {
     /// Forgets whom it had chosen, and may wait for others again: all measurements are void, and who
     /// happens to answer first deserves no more trust than at the start.
     pub fn restart(&mut self) {
-        self.system_peer = SystemPeer::default();
-        self.waited = 0;
+        *self = Self::new(self.settings);
     }
 
-    /// Judges the candidates. Their order makes no difference.
-    pub fn select(&mut self, candidates: &[Candidate]) -> Outcome {
+    /// Forgets whom it had chosen as the system peer, so that the nearest becomes it.
+    pub fn reselect(&mut self) {
+        self.system_peer = SystemPeer::default();
+    }
+
+    /// Judges the candidates, `orphan` being what this machine is among servers that have only each
+    /// other. Their order makes no difference.
+    pub fn select(&mut self, candidates: &[Candidate], orphan: Option<&Orphan>) -> Outcome {
         let mut verdicts = Verdicts::default();
         let mut contenders = Vec::with_capacity(candidates.len());
-        for candidate in candidates {
-            match fitness::contender(candidate, &self.settings) {
+        let options = effective_options(candidates, self.settings.authentication);
+        for (candidate, options) in candidates.iter().zip(&options) {
+            match fitness::contender(candidate, *options, &self.settings) {
                 Ok(contender) => contenders.push(contender),
                 Err(verdict) => verdicts.settle(candidate.source, verdict),
             }
         }
         // Sums of floating-point numbers depend on their order.
         contenders.sort_by_key(|contender| contender.source);
-        let decision = self.decide(candidates, &contenders, &mut verdicts);
-        Outcome { verdicts: verdicts.in_order_of(candidates), decision }
+        fitness::drop_stale(&mut contenders, &mut verdicts);
+        if let Some(orphan) = orphan {
+            orphan::drop_orphans(orphan, &mut contenders, &mut verdicts);
+        }
+        self.convictions.expire(candidates);
+        let decision = self.decide(candidates, &options, &contenders, &mut verdicts);
+        let standings = candidates.iter().zip(options).map(|(candidate, options)| {
+            let interval = candidate.view.filter(View::is_sane).map(|view| view.interval());
+            let score = self.system_peer.score(candidate.source);
+            (candidate.source, Standing { options, interval, score })
+        });
+        let standings = standings.collect();
+        Outcome { verdicts: verdicts.in_order_of(candidates), standings, decision }
     }
 
     fn decide(
         &mut self,
         candidates: &[Candidate],
+        options: &[Options],
         contenders: &[Contender],
         verdicts: &mut Verdicts,
     ) -> Decision {
@@ -151,6 +181,10 @@ impl Selection {
             Ok(truechimers) => truechimers,
             Err(decision) => return decision,
         };
+        if self.convictions.forbid(&truechimers, verdicts) {
+            return Decision::NoneSelectable;
+        }
+        self.convictions.note(&truechimers, contenders, verdicts);
         let (truechimers, young): (Vec<_>, Vec<_>) =
             truechimers.into_iter().partition(|truechimer| truechimer.seasoned);
         self.keep_measuring(&young, verdicts);
@@ -158,10 +192,11 @@ impl Selection {
             return Decision::Waiting;
         }
         let agreeing = truechimers.len();
-        let required = candidates.iter().filter(|c| c.options.require).map(|c| c.source);
-        let missing = required.filter(|id| truechimers.iter().all(|t| t.source != *id)).min();
-        if let Some(missing) = missing {
-            verdicts.keep_waiting(&truechimers, "agrees, but a required source does not");
+        let required = candidates.iter().zip(options).filter(|(_, options)| options.require);
+        if let Some(missing) = required.map(|(candidate, _)| candidate.source).min()
+            && !truechimers.iter().any(|truechimer| truechimer.options.require)
+        {
+            verdicts.keep_waiting(&truechimers, "agrees, but no required source does");
             return Decision::RequiredMissing(missing);
         }
         if agreeing < self.settings.minimum_sources {
@@ -207,7 +242,7 @@ impl Selection {
         let measuring = |candidate: &&Candidate| {
             let samples = candidate.view.map_or(0, |view| view.samples);
             let few = (1..self.settings.minimum_samples).contains(&samples);
-            few && candidate.reachable && !candidate.options.noselect
+            few && candidate.reach == Reach::Reachable && !candidate.options.noselect
         };
         let expected = candidates.iter().filter(measuring).count();
         self.waited += usize::from(expected > 0);

@@ -21,6 +21,11 @@ pub(super) struct SystemPeer {
 }
 
 impl SystemPeer {
+    /// How close a source is to taking the place of the system peer: 1 not at all, 20 and it does.
+    pub(super) fn score(&self, source: SourceId) -> f64 {
+        self.leads.get(&source).copied().unwrap_or(0.0).exp()
+    }
+
     /// True once there was one.
     pub(super) fn is_chosen(&self) -> bool {
         self.source.is_some()

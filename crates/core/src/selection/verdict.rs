@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::candidate::{Candidate, Contender, SourceId};
+use super::candidate::{Candidate, Contender, Options, SourceId};
 use crate::combination::Combination;
 
 /// What came of a source, in one word each. [`Verdict::reason`] has the sentence.
@@ -21,6 +21,10 @@ pub enum State {
     Unreachable,
     /// The server is not synchronised.
     Unsynchronised,
+    /// Stratum too low or too high.
+    BadStratum,
+    /// It has no time but its own, as we would if it were not there (`local orphan`).
+    Orphan,
     /// Root distance too large.
     Distant,
     /// Jitter too large.
@@ -48,6 +52,8 @@ impl fmt::Display for State {
             Self::Measuring => "measuring",
             Self::Unreachable => "unreachable",
             Self::Unsynchronised => "unsynchronised",
+            Self::BadStratum => "bad-stratum",
+            Self::Orphan => "orphan",
             Self::Distant => "distant",
             Self::Jittery => "jittery",
             Self::Falseticker => "falseticker",
@@ -81,8 +87,22 @@ impl Verdict {
 pub struct Outcome {
     /// Each candidate's verdict, in the candidates' order.
     pub verdicts: Vec<(SourceId, Verdict)>,
+    /// The numbers behind the verdicts of those that took part.
+    pub standings: BTreeMap<SourceId, Standing>,
     /// The result.
     pub decision: Decision,
+}
+
+/// The numbers behind a verdict.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// What may be done with the source, the policy of authentication included.
+    pub options: Options,
+    /// The interval that contains true time minus system clock (s) if it is right; `None` without
+    /// measurements.
+    pub interval: Option<(f64, f64)>,
+    /// How close it is to becoming the system peer: 1 not at all, 20 and it is.
+    pub score: f64,
 }
 
 /// Whether there is a time to follow.
@@ -106,7 +126,7 @@ pub enum Decision {
         /// How many must.
         required: usize,
     },
-    /// A required source is not among those that agree.
+    /// No required source is among those that agree; this is the first of them.
     RequiredMissing(SourceId),
     /// More sources are about to answer; deciding now would be rash.
     Waiting,
@@ -123,7 +143,7 @@ impl fmt::Display for Decision {
             Self::TooFew { agreeing, required } => {
                 write!(f, "{agreeing} sources agree, {required} are required")
             }
-            Self::RequiredMissing(_) => write!(f, "a required source does not agree"),
+            Self::RequiredMissing(_) => write!(f, "no required source agrees"),
             Self::Waiting => write!(f, "waiting for more measurements"),
         }
     }
@@ -136,6 +156,11 @@ pub(super) struct Verdicts(BTreeMap<SourceId, Verdict>);
 impl Verdicts {
     pub(super) fn settle(&mut self, source: SourceId, verdict: Verdict) {
         self.0.insert(source, verdict);
+    }
+
+    /// The state settled for a source.
+    pub(super) fn state(&self, source: SourceId) -> Option<State> {
+        self.0.get(&source).map(|verdict| verdict.state)
     }
 
     /// Settles for all of `contenders` that they have to wait.

@@ -4,8 +4,9 @@ use super::*;
 
 #[test]
 fn nobody_to_ask() {
-    assert_eq!(select(&[]), Outcome { verdicts: vec![], decision: Decision::NoneSelectable });
-    let outcome = select(&[Candidate { reachable: false, ..source(1, 0.0, 1e-3) }]);
+    let nothing = select(&[]);
+    assert_eq!((nothing.verdicts, nothing.decision), (vec![], Decision::NoneSelectable));
+    let outcome = select(&[Candidate { reach: Reach::GivenUp, ..source(1, 0.0, 1e-3) }]);
     assert_eq!(outcome.decision, Decision::NoneSelectable);
 }
 
@@ -107,8 +108,8 @@ fn a_required_source_must_agree() {
     let outcome = select(&[others[0], others[1], required(1.0)]);
     assert_eq!(outcome.decision, Decision::RequiredMissing(SourceId(3)));
     assert_eq!(states(&outcome), [State::Waiting, State::Waiting, State::Falseticker]);
-    assert_eq!(reason(&outcome, 0), "agrees, but a required source does not");
-    let silent = Candidate { reachable: false, ..required(0.0) };
+    assert_eq!(reason(&outcome, 0), "agrees, but no required source does");
+    let silent = Candidate { reach: Reach::GivenUp, ..required(0.0) };
     let outcome = select(&[others[0], others[1], silent]);
     assert_eq!(outcome.decision, Decision::RequiredMissing(SourceId(3)));
     combination(&select(&[others[0], others[1], required(0.0)]));
@@ -118,14 +119,14 @@ fn a_required_source_must_agree() {
 fn fewer_than_the_minimum_wait() {
     let settings = Settings { minimum_sources: 3, ..Settings::default() };
     let two = [source(1, 0.0, 1e-3), source(2, 0.0, 1e-3)];
-    let outcome = Selection::new(settings).select(&two);
+    let outcome = Selection::new(settings).select(&two, None);
     assert_eq!(outcome.decision, Decision::TooFew { agreeing: 2, required: 3 });
     assert_eq!(states(&outcome), [State::Waiting; 2]);
     assert_eq!(reason(&outcome, 0), "agrees, but only 2 of the 3 required do");
     let mut selection = Selection::new(settings);
-    combination(&selection.select(&[two[0], two[1], source(3, 0.0, 1e-3)]));
+    combination(&selection.select(&[two[0], two[1], source(3, 0.0, 1e-3)], None));
     selection.configure(Settings { minimum_sources: 4, ..settings });
-    let outcome = selection.select(&[two[0], two[1], source(3, 0.0, 1e-3)]);
+    let outcome = selection.select(&[two[0], two[1], source(3, 0.0, 1e-3)], None);
     assert_eq!(outcome.decision, Decision::TooFew { agreeing: 3, required: 4 });
 }
 
@@ -149,21 +150,21 @@ fn a_source_votes_from_its_first_measurement_but_is_not_followed_yet() {
 fn the_first_decision_waits_for_sources_that_are_about_to_be_ready() {
     let samples = |id, count| with_view(source(id, 0.0, 1e-3), |v| v.samples = count);
     let mut selection = Selection::new(Settings::default());
-    let outcome = selection.select(&[samples(1, 3), samples(2, 2), samples(3, 1)]);
+    let outcome = selection.select(&[samples(1, 3), samples(2, 2), samples(3, 1)], None);
     assert_eq!(outcome.decision, Decision::Waiting);
     assert_eq!(states(&outcome), [State::Waiting, State::Measuring, State::Measuring]);
     assert_eq!(reason(&outcome, 0), "ready; waits for 2 sources about to be");
-    let outcome = selection.select(&[samples(1, 3), samples(2, 3), samples(3, 3)]);
+    let outcome = selection.select(&[samples(1, 3), samples(2, 3), samples(3, 3)], None);
     assert_eq!(combination(&outcome).sources.len(), 3);
     // Later ones are not waited for.
-    combination(&selection.select(&[samples(1, 3), samples(2, 3), samples(4, 2)]));
+    combination(&selection.select(&[samples(1, 3), samples(2, 3), samples(4, 2)], None));
 }
 
 #[test]
 fn the_first_decision_waits_neither_for_the_silent_nor_for_ever() {
     let samples = |id, count| with_view(source(id, 0.0, 1e-3), |v| v.samples = count);
     let none = Candidate { view: None, ..source(2, 0.0, 1e-3) };
-    let lost = Candidate { reachable: false, ..samples(2, 2) };
+    let lost = Candidate { reach: Reach::GivenUp, ..samples(2, 2) };
     let ignored = with_options(samples(2, 2), |o| o.noselect = true);
     for other in [none, lost, ignored] {
         combination(&select(&[samples(1, 3), other]));
@@ -173,7 +174,7 @@ fn the_first_decision_waits_neither_for_the_silent_nor_for_ever() {
     let mut selection = Selection::new(Settings::default());
     let rounds = (0..100)
         .take_while(|_| {
-            selection.select(&[samples(1, 3), samples(2, 2)]).decision == Decision::Waiting
+            selection.select(&[samples(1, 3), samples(2, 2)], None).decision == Decision::Waiting
         })
         .count();
     assert_eq!(rounds, 8);
@@ -232,4 +233,66 @@ fn leap_warnings_are_voted_on() {
     assert_eq!(vote(&[says(1, none), says(2, none), liar(3), says(4, insert)]), none);
     let trusted = |id, leap| with_options(says(id, leap), |o| o.trust = true);
     assert_eq!(vote(&[trusted(1, delete), says(2, none), says(3, none)]), delete);
+}
+
+#[test]
+fn one_required_source_of_several_is_enough() {
+    let required = |id, offset| with_options(source(id, offset, 1e-3), |o| o.require = true);
+    let others = [source(1, 0.0, 1e-3), source(2, 0.0, 1e-3)];
+    combination(&select(&[others[0], others[1], required(3, 1.0), required(4, 0.0)]));
+}
+
+#[test]
+fn strata_have_limits() {
+    let settings = Settings { minimum_stratum: 3, maximum_stratum: 5, ..Settings::default() };
+    let outcome = |stratum| {
+        let candidate = Candidate { stratum, ..source(1, 0.0, 1e-3) };
+        Selection::new(settings).select(&[candidate], None)
+    };
+    for stratum in [3, 5] {
+        combination(&outcome(stratum));
+    }
+    for (stratum, words) in
+        [(2, "its stratum 2 is below the limit of 3"), (6, "its stratum 6 is above the limit of 5")]
+    {
+        let outcome = outcome(stratum);
+        assert_eq!(outcome.decision, Decision::NoneSelectable);
+        assert_eq!((states(&outcome)[0], reason(&outcome, 0)), (State::BadStratum, words));
+    }
+}
+
+#[test]
+fn the_silent_are_believed_until_others_know_better() {
+    let silent = |newest| {
+        let near = with_view(source(1, 0.0, 1e-3), |v| v.newest = newest);
+        Candidate { reach: Reach::Silent { polls: 10 }, updated: false, ..near }
+    };
+    let far = source(2, 0.0, 0.25);
+    assert_eq!(combination(&select(&[silent(500.0), far])).system_peer, SourceId(1));
+    let outcome = select(&[silent(501.0), far]);
+    assert_eq!(states(&outcome), [State::Unreachable, State::Selected]);
+    assert_eq!(select(&[silent(10.0)]).decision, Decision::NoneSelectable, "nobody answers");
+}
+
+#[test]
+fn a_standing_tells_the_numbers_behind_the_verdict() {
+    let trusted = with_options(source(1, 0.5, 10e-3), |o| o.trust = true);
+    let outcome = select(&[trusted, Candidate { view: None, ..source(2, 0.0, 1e-3) }]);
+    let standing = outcome.standings[&SourceId(1)];
+    assert_eq!(
+        standing,
+        Standing { options: trusted.options, interval: Some((0.49, 0.51)), score: 1.0 }
+    );
+    assert_eq!(outcome.standings[&SourceId(2)].interval, None);
+
+    let mut selection = Selection::new(Settings::default());
+    let near = source(2, 0.0, 5e-3);
+    selection.select(&[source(1, 0.0, 10e-3)], None);
+    let outcome = selection.select(&[source(1, 0.0, 10e-3), near], None);
+    assert_eq!(combination(&outcome).system_peer, SourceId(1));
+    let score = outcome.standings[&SourceId(2)].score;
+    assert!((score - 10.0 / 5.1).abs() < 1e-9, "{score}");
+    selection.reselect();
+    let outcome = selection.select(&[source(1, 0.0, 10e-3), near], None);
+    assert_eq!(combination(&outcome).system_peer, SourceId(2));
 }

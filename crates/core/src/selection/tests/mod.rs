@@ -1,11 +1,14 @@
 //! Selection as its users see it.
 
+mod authentication;
+mod convictions;
 mod decisions;
+mod orphans;
 mod properties;
 mod system_peer;
 mod verdicts;
 
-use timeball_wire::LeapIndicator;
+use timeball_wire::{LeapIndicator, ReferenceId};
 
 use super::*;
 use crate::estimator::Frequency;
@@ -15,10 +18,12 @@ fn source(id: u32, offset: f64, distance: f64) -> Candidate {
     Candidate {
         source: SourceId(id),
         options: Options::default(),
-        reachable: true,
+        authenticated: false,
+        reach: Reach::Reachable,
         updated: true,
         leap: LeapIndicator::NoWarning,
         stratum: 2,
+        reference_id: ReferenceId::from_bytes([192, 0, 2, id as u8]),
         view: Some(View {
             offset,
             offset_sd: distance / 20.0,
@@ -27,6 +32,8 @@ fn source(id: u32, offset: f64, distance: f64) -> Candidate {
             root_delay: distance,
             root_dispersion: distance / 2.0,
             samples: 8,
+            newest: 10.0,
+            oldest: 500.0,
         }),
     }
 }
@@ -45,7 +52,7 @@ fn with_view(candidate: Candidate, change: impl Fn(&mut View)) -> Candidate {
 
 /// The outcome of a first round.
 fn select(candidates: &[Candidate]) -> Outcome {
-    Selection::new(Settings::default()).select(candidates)
+    Selection::new(Settings::default()).select(candidates, None)
 }
 
 fn states(outcome: &Outcome) -> Vec<State> {

@@ -23,6 +23,8 @@ prop_compose! {
         root_delay in number(),
         root_dispersion in number(),
         samples in 0..10usize,
+        newest in number(),
+        oldest in number(),
     ) -> View {
         View {
             offset,
@@ -32,6 +34,8 @@ prop_compose! {
             root_delay,
             root_dispersion,
             samples,
+            newest,
+            oldest,
         }
     }
 }
@@ -46,7 +50,15 @@ fn view_of_some_use() -> impl Strategy<Value = View> {
 prop_compose! {
     fn candidate()(
         view in prop::option::weighted(0.95, view_of_some_use()),
-        reachable in prop::bool::weighted(0.9),
+        reach in prop::sample::select(vec![
+            Reach::Reachable,
+            Reach::Reachable,
+            Reach::Reachable,
+            Reach::Silent { polls: 20 },
+            Reach::Silent { polls: 80 },
+            Reach::GivenUp,
+        ]),
+        authenticated in prop::bool::weighted(0.1),
         updated: bool,
         stratum in 0..18u8,
         leap in prop::sample::select(vec![
@@ -61,7 +73,18 @@ prop_compose! {
         require in prop::bool::weighted(0.05),
     ) -> Candidate {
         let options = Options { noselect, prefer, trust, require };
-        Candidate { source: SourceId(0), options, reachable, updated, leap, stratum, view }
+        let reference_id = ReferenceId::NONE;
+        Candidate {
+            source: SourceId(0),
+            options,
+            authenticated,
+            reach,
+            updated,
+            leap,
+            stratum,
+            reference_id,
+            view,
+        }
     }
 }
 
@@ -83,7 +106,7 @@ proptest! {
     ) {
         let mut selection = Selection::new(Settings::default());
         for candidates in rounds {
-            let outcome = selection.select(&candidates);
+            let outcome = selection.select(&candidates, None);
             prop_assert_eq!(outcome.verdicts.len(), candidates.len());
             for (candidate, (id, verdict)) in candidates.iter().zip(&outcome.verdicts) {
                 prop_assert_eq!(candidate.source, *id);
@@ -123,7 +146,7 @@ proptest! {
     ) {
         let mut selections = [(); 2].map(|()| Selection::new(Settings::default()));
         for _ in 0..3 {
-            let mut outcomes = [selections[0].select(&first), selections[1].select(&second)];
+            let mut outcomes = [selections[0].select(&first, None), selections[1].select(&second, None)];
             for outcome in &mut outcomes {
                 outcome.verdicts.sort_by_key(|(id, _)| *id);
             }

@@ -6,7 +6,7 @@ use super::*;
 fn peers(selection: &mut Selection, rounds: impl IntoIterator<Item = Vec<Candidate>>) -> Vec<u32> {
     rounds
         .into_iter()
-        .map(|candidates| combination(&selection.select(&candidates)).system_peer.0)
+        .map(|candidates| combination(&selection.select(&candidates, None)).system_peer.0)
         .collect()
 }
 
@@ -62,7 +62,7 @@ fn rounds_without_news_from_either_do_not_count() {
 fn an_unfit_system_peer_is_replaced_at_once() {
     let others = [source(2, 0.0, 12e-3), source(3, 0.0, 11e-3)];
     for unfit in [
-        Candidate { reachable: false, ..source(1, 0.0, 10e-3) },
+        Candidate { reach: Reach::GivenUp, ..source(1, 0.0, 10e-3) },
         source(1, 1.0, 10e-3),
         with_view(source(1, 0.0, 10e-3), |v| v.root_delay = 9.0),
     ] {

@@ -21,12 +21,12 @@ fn what_keeps_a_source_from_taking_part() {
         ),
         (Candidate { view: None, ..healthy }, State::Measuring, "no measurement yet"),
         (
-            Candidate { view: None, reachable: false, ..healthy },
+            Candidate { view: None, reach: Reach::GivenUp, ..healthy },
             State::Unreachable,
             "no answer yet",
         ),
         (
-            Candidate { reachable: false, ..healthy },
+            Candidate { reach: Reach::GivenUp, ..healthy },
             State::Unreachable,
             "no answer to the last 8 polls",
         ),
@@ -39,6 +39,14 @@ fn what_keeps_a_source_from_taking_part() {
             Candidate { stratum: 16, ..healthy },
             State::Unsynchronised,
             "its stratum 16 says that it is not synchronised",
+        ),
+        (
+            Candidate {
+                reach: Reach::Silent { polls: 9 },
+                ..with_view(healthy, |v| v.newest = 501.0)
+            },
+            State::Unreachable,
+            "no answer to the last 8 polls",
         ),
         (with_view(healthy, |v| v.samples = 2), State::Measuring, "2 of 3 measurements yet"),
         (
@@ -66,14 +74,14 @@ fn what_keeps_a_source_from_taking_part() {
 fn the_first_rule_broken_is_the_reason() {
     let worst = with_view(source(3, 9.0, 99.0), |v| (v.samples, v.jitter) = (1, 9.0));
     let worst = Candidate {
-        reachable: false,
+        reach: Reach::GivenUp,
         leap: LeapIndicator::Unsynchronised,
         ..with_options(worst, |o| o.noselect = true)
     };
     assert_eq!(verdict(worst).0, State::Unselectable);
     let worst = Candidate { options: Options::default(), ..worst };
     assert_eq!(verdict(worst).0, State::Unreachable);
-    let worst = Candidate { reachable: true, ..worst };
+    let worst = Candidate { reach: Reach::Reachable, ..worst };
     assert_eq!(verdict(worst).0, State::Unsynchronised);
     let worst = Candidate { leap: LeapIndicator::NoWarning, ..worst };
     assert_eq!(verdict(worst).0, State::Distant);
@@ -127,7 +135,7 @@ fn a_source_far_worse_than_the_system_peer_is_not_combined() {
         "agrees, but its root distance 31.0 ms is more than 3 times the system peer's 10.0 ms"
     );
     let alone = Settings { combine_limit: 0.0, ..Settings::default() };
-    let outcome = Selection::new(alone).select(&candidates);
+    let outcome = Selection::new(alone).select(&candidates, None);
     assert_eq!(states(&outcome), [State::Selected, State::Outlier, State::Outlier]);
     assert_eq!(reason(&outcome, 1), "agrees, but nothing is combined (combine-limit 0)");
 }
