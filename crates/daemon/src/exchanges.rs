@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io;
 
 use timeball_config::{Network, Timestamping};
+use timeball_core::association::request::MAX_ANSWER_LEN;
 use timeball_core::engine::{Answer, ExchangeId, StampQuality, Transmit};
 use timeball_host::network_card::Direction;
 use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
@@ -16,9 +17,9 @@ use timeball_wire::{Instant, Span, Timestamp};
 
 use crate::network_cards::NetworkCards;
 
-/// Longer answers are cut, and rejected for it. An answer to a request without extension fields is
-/// 48 bytes long; this leaves room to recognise what else might come.
-const MAX_DATAGRAM: usize = 1024;
+/// Longer answers are cut, and rejected for it: one byte more than any answer may have shows which
+/// those are.
+const MAX_DATAGRAM: usize = MAX_ANSWER_LEN + 1;
 
 /// How long an answer waits for the network card's word on when its request left, which some drivers
 /// fetch at leisure. The answer's own stamp is not touched by the wait.

@@ -33,7 +33,12 @@ impl Reachability {
 
     /// Eight requests or more have gone unanswered since the last answer, or ever.
     pub const fn is_lost(self) -> bool {
-        self.register == 0 && self.unanswered >= 8
+        self.register == 0 && self.unanswered >= u8::BITS
+    }
+
+    /// Requests since the register became empty.
+    pub const fn unreachable_for(self) -> u32 {
+        self.unanswered.saturating_sub(u8::BITS)
     }
 
     /// Requests since the last answer.

@@ -1,6 +1,6 @@
 //! Requests and answers, and the deadlines of both.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use rand_chacha::ChaCha20Rng;
 use timeball_wire::{LeapIndicator, Message, Mode, classify};
@@ -146,6 +146,12 @@ impl Engine {
         self.follow_up(now, source, member, result);
         // It may be our turn at once.
         self.send_requests(now);
+    }
+
+    /// The hosts of all symmetric associations: what they send to the server's port may be for them.
+    pub fn peers(&self) -> impl Iterator<Item = IpAddr> {
+        let associations = self.members().map(|member| &member.association);
+        associations.filter(|a| a.is_peer()).map(|a| a.address().ip().to_canonical())
     }
 
     /// Where the association with a peer is: source and member.

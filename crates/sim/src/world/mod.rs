@@ -220,7 +220,11 @@ impl<'a> World<'a> {
             }
             Occurrence::Answer { host, request, received } => {
                 match self.hosts.get_mut(host) {
-                    Some(Host::Node(node)) => node.answer(at, request, received, &mut self.queue),
+                    Some(Host::Node(_)) => {
+                        return self.on_node(host, |node, queue| {
+                            node.answer(at, request, received, queue)
+                        });
+                    }
                     Some(Host::Server(server)) => {
                         if let Some(bytes) =
                             server.answer(at, &request.bytes, request.from, received)

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use timeball_core::discipline::{ClockCommand, Drift};
 use timeball_core::engine::{
-    Answer, ClockError, Command, ExchangeId, Input, Output, ResolveError, ResolveId, Sources,
-    StampQuality,
+    Answer, ClockError, Command, ExchangeId, Input, Output, PeerDatagram, Port, ResolveError,
+    ResolveId, Sources, StampQuality,
 };
 use timeball_core::event::Severity;
 use timeball_core::report::Report;
@@ -271,16 +271,26 @@ impl EngineNode {
         self.handle(at, Input::Datagram(answer), queue)
     }
 
-    /// The server side answers a request, or not.
+    /// The engine reads a peer's packet, or the server side answers a request, or not.
     pub(super) fn answer(
         &mut self,
         at: Moment,
         request: Datagram,
         received: Timestamp,
         queue: &mut Queue,
-    ) {
-        if self.suspended || self.engine.is_none() {
-            return;
+    ) -> Result<(), Runaway> {
+        let Some(engine) = self.engine.as_ref().filter(|_| !self.suspended) else {
+            return Ok(());
+        };
+        if engine.expects(request.from, &request.bytes) {
+            let datagram = PeerDatagram {
+                from: request.from,
+                to: Some(request.to.ip()),
+                bytes: &request.bytes,
+                received,
+                quality: self.quality,
+            };
+            return self.handle(at, Input::PeerDatagram(datagram), queue);
         }
         let now = self.clock.now(at);
         let arrival = Arrival {
@@ -301,6 +311,7 @@ impl EngineNode {
             }
             Verdict::Silence(_) => {}
         }
+        Ok(())
     }
 
     /// The resolver answers.
@@ -350,8 +361,13 @@ impl EngineNode {
     fn carry_out(&mut self, at: Moment, output: Output, queue: &mut Queue) {
         match output {
             Output::Transmit(request) => {
-                let port = (FIRST_PORT + request.exchange.0 % PORTS) as u16;
-                self.sockets.insert(port, request.exchange);
+                let port = match request.from {
+                    Port::Fresh => (FIRST_PORT + request.exchange.0 % PORTS) as u16,
+                    Port::Server => NTP_PORT,
+                };
+                if request.from == Port::Fresh {
+                    self.sockets.insert(port, request.exchange);
+                }
                 self.packets.sent += 1;
                 let datagram = Datagram {
                     from: SocketAddr::new(self.address, port),

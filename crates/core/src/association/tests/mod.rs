@@ -10,6 +10,10 @@ use crate::estimator::{self, Frequency};
 use crate::server::ServerView;
 use crate::timeline::Timeline;
 
+mod interleaved;
+mod options;
+mod symmetric;
+
 const SERVER: &str = "192.0.2.1:123";
 const LOCAL: &str = "198.51.100.9";
 
