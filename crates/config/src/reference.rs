@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use crate::native::schema::{Key, Kind, Section, Table, Visitor};
-use crate::native::{DURATION, FREQUENCY, PEER, POOL, Quantity, SERVER, every_table};
+use crate::native::{DURATION, FREQUENCY, PEER, POOL, Quantity, SERVER, bounds, every_table};
 
 const OPENING: &str = "\
 <!-- Generated: `timeball config reference > docs/guide/configuration-reference.md` -->
@@ -76,7 +76,7 @@ fn value<S>(kind: &Kind<S>) -> String {
             format!("{} to {}, or `\"{word}\"`", range.start(), range.end())
         }
         Kind::Number { range, unit, .. } => {
-            format!("number, {} to {}{}", range.start(), range.end(), of(unit))
+            format!("number{}{}", bounds(range, |bound| bound.to_string()), of(unit))
         }
         Kind::Duration { range, .. } => within(&DURATION, range),
         Kind::DurationOr { range, word, .. } => {
@@ -100,9 +100,8 @@ fn value<S>(kind: &Kind<S>) -> String {
 }
 
 fn within(quantity: &Quantity, range: &RangeInclusive<f64>) -> String {
-    let (least, most) = (quantity.write(*range.start()), quantity.write(*range.end()));
     let name = quantity.name.trim_start_matches("a ");
-    format!("{name}, {least} to {most}")
+    format!("{name}{}", bounds(range, |bound| quantity.write(bound)))
 }
 
 fn in_quotes(words: &[&str]) -> String {

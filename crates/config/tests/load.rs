@@ -89,6 +89,23 @@ fn every_key_reaches_its_place() {
         min-samples = 4
         max-samples = 32
         poll-target = 12
+        interleaved = true
+        connectivity = "auto-offline"
+        presend = 9
+        max-delay-ratio = 1.5
+        max-delay-dev-ratio = 2
+        min-delay = "1.024 ms"
+        asymmetry = -0.25
+        offset = "-3 us"
+        filter = 5
+        min-stratum = 2
+        copy = true
+        max-unreach = 12
+
+        [[peer]]
+        address = "192.0.2.9"
+        max-delay-quantile = 0.1
+        connectivity = "offline"
 
         [[pool]]
         address = "pool.example.net"
@@ -103,6 +120,9 @@ fn every_key_reaches_its_place() {
         stratum-weight = 0
         reselect-distance = "1 us"
         combine-limit = 0
+        minimum-stratum = 1
+        maximum-stratum = 9
+        authentication = "prefer"
 
         [clock]
         control = false
@@ -113,32 +133,106 @@ fn every_key_reaches_its_place() {
         panic-threshold = "1 h"
         wander = "100 ppb"
         leap-seconds-list = "/etc/leap-seconds.list"
+        leap-seconds-zone = "right/UTC"
+        leap-mode = "slew"
+        correction-time-ratio = 1.5
+        max-update-skew = "5 ppm"
+        manual = true
+        sync-battery-clock = false
+        [clock.max-change]
+        threshold = "100 s"
+        start = 2
+        ignore = 3
+        [clock.fallback-drift]
+        shortest = 15
+        longest = 18
+        [clock.initial]
+        threshold = "30 s"
+        servers = ["a.example", "192.0.2.3"]
+        [clock.temperature]
+        file = "/sys/class/hwmon/hwmon0/temp2_input"
+        interval = "5 s"
+        reference = 26000
+        constant = 0.1
+        linear = 0.000183
+        quadratic = 1.5e-9
 
         [serve]
         allow = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]
         deny = ["10.1.0.0/16"]
-        local-stratum = 10
         port = 1124
         bind-addresses = ["0.0.0.0", "2001:db8::2"]
+        bind-device = "eth2"
+        client-log = 1000000
         [serve.rate-limit]
         interval = "2 s"
         burst = 16
         leak = 0
         kiss = 2
+        [serve.local]
+        stratum = 11
+        distance = "500 ms"
+        activate = "100 ms"
+        orphan = true
+        wait-synchronised = "10 min"
+        wait-unsynchronised = "5 min"
+        [[serve.broadcast]]
+        address = "192.0.2.255"
+        interval = "32 s"
+        [[serve.broadcast]]
+        address = "ff05::101"
+        port = 1123
+        [serve.smoothing]
+        max-frequency = "50000 ppm"
+        max-wander = "0.01 ppm"
+        leap-only = true
 
         [network]
         dscp = 46
         timestamping = "hardware"
+        client-port = 1125
+        [[network.card]]
+        interface = "eth0"
+        transmit-compensation = "-300 ns"
+        receive-compensation = "645 ns"
+        precision = "50 ns"
+        receive-filter = "ptp"
+        [[network.card]]
+        interface = "*"
 
         [files]
         state-directory = "/var/lib/other"
         pid-file = "/run/other.pid"
+        drift-interval = "2 h"
+        drift-file = "/var/lib/other/frequency"
+        dump-directory = "/var/lib/other/dump"
+        log-directory = "./log"
+        source-directories = ["/run/chrony-dhcp", "/etc/chrony/sources.d"]
 
         [control]
         socket = false
 
+        [chronyc]
+        socket = "/run/chrony/chronyd.sock"
+        port = 323
+        bind-addresses = ["127.0.0.1"]
+        bind-device = "lo"
+        allow = ["192.0.2.0/24"]
+        deny = ["192.0.2.1"]
+        open-commands = ["tracking", "serverstats"]
+        [chronyc.rate-limit]
+        interval = "62.5 ms"
+
+        [process]
+        user = "_timeball"
+        lock-memory = true
+        priority = 50
+
         [log]
         level = "debug"
+        change-threshold = "250 ms"
+        records = ["tracking", "raw-measurements"]
+        banner = 0
     "#;
     let loaded = parse("all.toml", text, Dialect::Native).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(loaded.warnings, vec![]);
@@ -227,12 +321,20 @@ fn the_default_list_of_leap_seconds_may_be_missing() {
 }
 
 #[test]
-fn a_server_without_sources_needs_a_local_stratum() {
-    let text = "[serve]\nallow = ['10.0.0.0/8']\n";
-    let mistakes = parse("serve.toml", text, Dialect::Native).unwrap_err();
-    assert_eq!(mistakes.diagnostics[0].message, "there is no source of time");
-    let with_stratum = format!("{text}local-stratum = 10\n");
-    assert!(parse("serve.toml", &with_stratum, Dialect::Native).is_ok());
+fn a_configuration_without_sources_is_noticed() {
+    let warnings = |text: &str| {
+        let loaded = parse("t.toml", text, Dialect::Native).unwrap_or_else(|e| panic!("{e}"));
+        let messages = loaded.warnings.into_iter().map(|warning| warning.message);
+        messages.collect::<Vec<_>>()
+    };
+    let serving = "[serve]\nallow = ['10.0.0.0/8']\n";
+    for text in ["", "# nothing yet\n\n[log]\nlevel = 'debug'\n", serving] {
+        assert_eq!(warnings(text), ["there is no source of time"], "{text}");
+    }
+    // The time of this machine, or sources that are named elsewhere.
+    for more in ["[serve.local]\n", "[files]\nsource-directories = ['/run/sources']\n"] {
+        assert_eq!(warnings(&format!("{serving}{more}")), [""; 0], "{more}");
+    }
 }
 
 #[test]
@@ -279,6 +381,127 @@ fn warnings_do_not_refuse() {
             (4, 9),
             "10.0.0.0/8 is listed twice",
         ),
+        (
+            "[[server]]\naddress = 'a.example'\nmin-samples = 32\nmax-samples = 16\n",
+            (4, 15),
+            "`max-samples` (16) is less than `min-samples` (32): the smaller one holds",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\npoll-target = 32\nmax-samples = 16\n",
+            (4, 15),
+            "`max-samples` (16) is less than `poll-target` (32): that many are never kept",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\nmin-samples = 1\nmax-samples = 2\n",
+            (4, 15),
+            "with at most 2 measurements this source never has the 3 that `minimum-samples` asks for",
+        ),
+        (
+            "[[server]]\naddress = 'b.example'\nnoselect = true\nprefer = true\n\
+             [[server]]\naddress = 'a.example'\n",
+            (4, 1),
+            "`prefer` has no effect beside `noselect`",
+        ),
+        (
+            "[[server]]\naddress = '192.0.2.1'\nfamily = 'ipv6'\n",
+            (3, 10),
+            "this source can never be asked: `family` says IPv6 but `address` says IPv4",
+        ),
+        (
+            "[[server]]\naddress = '192.0.2.1'\nbind-address = '2001:db8::1'\n",
+            (3, 16),
+            "this source can never be asked: `bind-address` says IPv6 but `address` says IPv4",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[[server]]\naddress = 'A.example.'\n",
+            (4, 11),
+            "`A.example.` is already a source",
+        ),
+        (
+            "[[pool]]\naddress = 'a.example'\n[[pool]]\naddress = 'a.example'\ncount = 2\n",
+            (4, 11),
+            "`a.example` is already a source",
+        ),
+        (
+            "[[server]]\naddress = '2001:db8::1'\n[[server]]\naddress = '2001:db8:0:0::1'\n",
+            (4, 11),
+            "`2001:db8:0:0::1` is already a source",
+        ),
+        (
+            "[selection]\nminimum-sources = 6\n[[pool]]\naddress = 'pool.example'\n\
+             [[server]]\naddress = 'a.example'\n",
+            (2, 19),
+            "`minimum-sources` is 6, but there are only 5 sources to select from: the clock will \
+             never be set",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[selection]\nminimum-stratum = 4\n\
+             maximum-stratum = 3\n",
+            (4, 19),
+            "no source can be used: `minimum-stratum` (4) is larger than `maximum-stratum` (3)",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[serve]\ndeny = ['10.0.0.0/8']\n",
+            (4, 8),
+            "`deny` takes away from `allow`, and nobody is allowed",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[serve.rate-limit]\n",
+            (3, 1),
+            "nobody is served: `allow` is empty",
+        ),
+        (
+            "[[peer]]\naddress = 'a.example'\npresend = 6\n",
+            (3, 1),
+            "`presend` has no effect: it is for servers, not for peers",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\npresend = 11\n",
+            (3, 1),
+            "`presend` has no effect: `maxpoll` is smaller",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\nmax-delay-quantile = 0.5\n\
+             max-delay-dev-ratio = 2\n",
+            (4, 1),
+            "`max-delay-dev-ratio` has no effect: `max-delay-quantile` takes its place",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[clock.fallback-drift]\nshortest = 20\n",
+            (4, 12),
+            "`shortest` (20) is larger than `longest` (19): there is no average",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[clock.initial]\nthreshold = 1\n",
+            (3, 1),
+            "there is no server to correct the clock by at the start",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[chronyc]\nallow = ['10.0.0.0/8']\n",
+            (4, 9),
+            "`allow` is about UDP, and `port` of [chronyc] is not set",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[chronyc.rate-limit]\n",
+            (3, 1),
+            "`rate-limit` is about UDP, and `port` of [chronyc] is not set",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[log]\nrecords = ['tracking']\n",
+            (4, 11),
+            "`records` are not written: `log-directory` of [files] is not set",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[[network.card]]\ninterface = 'eth0'\n",
+            (3, 1),
+            "no card stamps: `timestamping` is not \"hardware\"",
+        ),
+        (
+            "[[server]]\naddress = 'a.example'\n[network]\ntimestamping = 'hardware'\n\
+             [[network.card]]\ninterface = 'eth0'\n[[network.card]]\ninterface = 'eth0'\n",
+            (8, 13),
+            "`eth0` is listed twice",
+        ),
     ] {
         let loaded = parse("t", text, Dialect::Native).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(loaded.warnings.len(), 1, "{text}: {:?}", loaded.warnings);
@@ -290,6 +513,15 @@ fn warnings_do_not_refuse() {
 }
 
 #[test]
+fn what_serves_without_being_asked_is_no_mistake() {
+    for more in ["[serve.local]\n", "[[serve.broadcast]]\naddress = '192.0.2.255'\n"] {
+        let text = format!("[[server]]\naddress = 'a.example'\n[serve]\nport = 1123\n{more}");
+        let loaded = parse("t", &text, Dialect::Native).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.warnings, vec![], "{text}");
+    }
+}
+
+#[test]
 fn a_megabyte_of_mistakes_is_answered_briefly() {
     for (line, shown) in [
         ("a\n", 50),
@@ -297,7 +529,7 @@ fn a_megabyte_of_mistakes_is_answered_briefly() {
         ("[clock]\n", 50),
         ("= ", 1),
         ("[[server]]\nport = 0\n", 50),
-        ("[[server]]\naddress = 'a'\n", 50),
+        ("[[server]]\naddress = 'a b'\n", 50),
         ("server ntp.example.net iburst\n", 50),
     ] {
         let text = line.repeat((1 << 20) / line.len());

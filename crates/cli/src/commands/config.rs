@@ -1,10 +1,12 @@
-//! `timeball config`: is the file right, and what may be in it?
+//! `timeball config`: is the file right, what may be in it, and what would it be in another language?
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use timeball_config::{Config, Dialect, Mistakes, Style, reference};
+use timeball_config::{Config, Dialect, Loaded, Mistakes, Style, native, reference};
 use timeball_core::settings::SourceKind;
 
 use crate::display::print;
@@ -22,9 +24,23 @@ enum ConfigCommand {
     Check {
         /// The configuration file
         file: PathBuf,
-        /// The language it is written in
-        #[arg(long, default_value = "native", value_parser = word_of(Dialect::WORDS))]
-        dialect: Dialect,
+        /// The language it is written in, if it cannot be told from its name and its text
+        #[arg(long, value_parser = word_of(Dialect::WORDS))]
+        dialect: Option<Dialect>,
+    },
+    /// Print a configuration file in another language
+    ///
+    /// What it prints means the same: it is read again and compared. What the file says that timeball
+    /// does otherwise is told on standard error.
+    Convert {
+        /// The configuration file
+        file: PathBuf,
+        /// The language to print it in
+        #[arg(long, default_value = "native", value_parser = ["native"])]
+        to: String,
+        /// The language it is written in, if it cannot be told from its name and its text
+        #[arg(long, value_parser = word_of(Dialect::WORDS))]
+        dialect: Option<Dialect>,
     },
     /// Print everything that a configuration file may say, as Markdown
     Reference,
@@ -33,6 +49,7 @@ enum ConfigCommand {
 pub(crate) fn run(arguments: &ConfigArguments) -> Result<Outcome, Failure> {
     match &arguments.command {
         ConfigCommand::Check { file, dialect } => check(file, *dialect),
+        ConfigCommand::Convert { file, dialect, .. } => convert(file, *dialect),
         ConfigCommand::Reference => {
             print(&reference::markdown())?;
             Ok(Outcome::Yes)
@@ -40,17 +57,52 @@ pub(crate) fn run(arguments: &ConfigArguments) -> Result<Outcome, Failure> {
     }
 }
 
-fn check(file: &Path, dialect: Dialect) -> Result<Outcome, Failure> {
-    let style = Style::of_stderr();
-    let refused = |mistakes: Mistakes| Failure::Configuration(mistakes.render(style));
-    let loaded = timeball_config::load(file, dialect).map_err(refused)?;
-    for warning in &loaded.warnings {
-        anstream::eprintln!("{}", warning.render(&loaded.document, style).trim_end());
-    }
+fn check(file: &Path, dialect: Option<Dialect>) -> Result<Outcome, Failure> {
+    let loaded = load(file, dialect)?;
     // The daemon would not start with a list that it cannot use.
     loaded.leap_seconds().map_err(refused)?;
     print(&format!("{}: OK: {}", file.display(), summary(&loaded.config)))?;
     Ok(Outcome::Yes)
+}
+
+fn convert(file: &Path, dialect: Option<Dialect>) -> Result<Outcome, Failure> {
+    let loaded = load(file, dialect)?;
+    let text = native::to_native(&loaded.config);
+    // A value may be out of the range that the other language allows.
+    let again = timeball_config::parse("timeball.toml", &text, Dialect::Native).map_err(refused)?;
+    if again.config != loaded.config {
+        let message = format!("what {} says cannot be said in timeball.toml", file.display());
+        return Err(Failure::Configuration(message));
+    }
+    print(text.trim_end())?;
+    Ok(Outcome::Yes)
+}
+
+/// Reads the file and tells its warnings.
+fn load(file: &Path, dialect: Option<Dialect>) -> Result<Loaded, Failure> {
+    let dialect = dialect.unwrap_or_else(|| dialect_of(file));
+    let loaded = timeball_config::load(file, dialect).map_err(refused)?;
+    for warning in &loaded.warnings {
+        let text = warning.render(&loaded.document, Style::of_stderr());
+        anstream::eprintln!("{}", text.trim_end());
+    }
+    Ok(loaded)
+}
+
+fn refused(mistakes: Mistakes) -> Failure {
+    Failure::Configuration(mistakes.render(Style::of_stderr()))
+}
+
+/// The language that a file is written in, by its name and the beginning of its text. A file that
+/// cannot be read may be of any: whoever loads it says why.
+pub(super) fn dialect_of(file: &Path) -> Dialect {
+    const BEGINNING: u64 = 1 << 16;
+    let mut text = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(BEGINNING).read_to_end(&mut text));
+    match read {
+        Ok(_) => Dialect::detect(file, &String::from_utf8_lossy(&text)),
+        Err(_) => Dialect::Native,
+    }
 }
 
 /// The configuration in one line.

@@ -47,9 +47,9 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Diagnos
 fn compensation(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
     let Some(temperature) = &config.clock.temperature else { return };
     let coefficients = ["reference", "constant", "linear", "quadratic"];
-    let first = coefficients.into_iter().find_map(|name| {
-        places.value(TEMPERATURE, name).map(|span| (name, span))
-    });
+    let first = coefficients
+        .into_iter()
+        .find_map(|name| places.value(TEMPERATURE, name).map(|span| (name, span)));
     if let (Compensation::Points(_), Some((name, span))) = (&temperature.compensation, first) {
         findings.push(
             Diagnostic::error(format!("`points` and `{name}` are two ways to say the same"))

@@ -114,7 +114,12 @@ fn options(source: &SourceSettings, scope: Scope, places: &Places, findings: &mu
 }
 
 /// Keys about requests that are never sent, and tests that another one replaces.
-fn requests(source: &SourceSettings, scope: Scope, places: &Places, findings: &mut Vec<Diagnostic>) {
+fn requests(
+    source: &SourceSettings,
+    scope: Scope,
+    places: &Places,
+    findings: &mut Vec<Diagnostic>,
+) {
     let association = &source.association;
     let mut useless = |name: &str, why: &str| {
         findings.push(

@@ -14,7 +14,7 @@ mod value;
 mod write;
 
 pub(crate) use keys::{PEER, POOL, SERVER, every_table};
-pub(crate) use quantity::{DURATION, FREQUENCY, Quantity};
+pub(crate) use quantity::{DURATION, FREQUENCY, Quantity, bounds};
 pub(crate) use suggest::nearest;
 pub use write::to_native;
 
@@ -164,9 +164,10 @@ impl Reader<'_> {
     ) {
         self.places.note_table(scope, header);
         for name in table.keys() {
-            let is_table = self.outlines.iter().any(|outline| {
-                outline.within() == Some((section.name, name.get_ref().as_ref()))
-            });
+            let is_table = self
+                .outlines
+                .iter()
+                .any(|outline| outline.within() == Some((section.name, name.get_ref().as_ref())));
             if !is_table && section.key(name.get_ref()).is_none() {
                 let unknown =
                     table::unknown_key(&self.outlines, section, name.get_ref(), name.span());

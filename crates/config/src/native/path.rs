@@ -20,8 +20,7 @@ pub(super) fn read(text: &str, longest: usize) -> Result<PathBuf, Problem> {
         return Err(Problem { message: "a path cannot contain a zero byte".into(), help: None });
     }
     if text.len() > longest {
-        let message =
-            format!("this path has {} bytes, at most {longest} are possible", text.len());
+        let message = format!("this path has {} bytes, at most {longest} are possible", text.len());
         return Err(Problem { message, help: None });
     }
     if text.starts_with('/') {

@@ -76,6 +76,24 @@ pub(crate) struct Problem {
     pub(crate) help: Option<String>,
 }
 
+/// Any number that is one.
+pub(crate) const ANY: RangeInclusive<f64> = f64::MIN..=f64::MAX;
+
+/// Any number that is not negative.
+pub(crate) const NOT_NEGATIVE: RangeInclusive<f64> = 0.0..=f64::MAX;
+
+/// " from 0 s to 10 s", without those bounds that only say that it must be a number.
+pub(crate) fn bounds(range: &RangeInclusive<f64>, write: impl Fn(f64) -> String) -> String {
+    let mut text = String::new();
+    if *range.start() > f64::MIN {
+        text += &format!(" from {}", write(*range.start()));
+    }
+    if *range.end() < f64::MAX {
+        text += &format!(" to {}", write(*range.end()));
+    }
+    text
+}
+
 impl Quantity {
     /// Reads `"10 ms"`.
     pub(crate) fn parse(&self, text: &str) -> Result<f64, Problem> {
@@ -139,7 +157,7 @@ impl Quantity {
             // Only what is a whole multiple, and comes back without rounding.
             Worth::Times(factor) => {
                 let times = value / factor;
-                times >= 1.0 && times.fract() == 0.0 && times * factor == value
+                times.abs() >= 1.0 && times.fract() == 0.0 && times * factor == value
             }
             Worth::PowerOfTen(exponent) => {
                 value.abs() >= 10f64.powi(exponent) || value == 0.0 && unit.word == self.usual
@@ -157,10 +175,9 @@ impl Quantity {
     /// What may stand there, for people: "a duration from …".
     pub(crate) fn expected(&self, range: &RangeInclusive<f64>) -> String {
         format!(
-            "{} from {} to {}, such as \"{}\" (units: {})",
+            "{}{}, such as \"{}\" (units: {})",
             self.name,
-            self.write(*range.start()),
-            self.write(*range.end()),
+            bounds(range, |bound| self.write(bound)),
             self.example,
             self.words().collect::<Vec<_>>().join(", "),
         )
@@ -261,6 +278,7 @@ mod tests {
             (2.5e-9, "2.5 ns"),
             (0.0, "0 s"),
             (-0.25, "-250 ms"),
+            (-7200.0, "-2 h"),
             (1e-12, "0.001 ns"),
         ] {
             assert_eq!(DURATION.write(value), text);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::path;
-use super::quantity::{DURATION, FREQUENCY};
+use super::quantity::{DURATION, FREQUENCY, bounds};
 use crate::config::Config;
 
 /// A table of the file, and what of a configuration it is.
@@ -172,7 +172,7 @@ impl<S> Kind<S> {
                 format!("an integer from {} to {}, or \"{word}\"", range.start(), range.end())
             }
             Self::Number { range, unit, .. } => {
-                format!("a number from {} to {}{}", range.start(), range.end(), of(unit))
+                format!("a number{}{}", bounds(range, |bound| bound.to_string()), of(unit))
             }
             Self::Duration { range, .. } => DURATION.expected(range),
             Self::DurationOr { range, word, .. } => {
@@ -184,10 +184,13 @@ impl<S> Kind<S> {
             Self::Text { what, .. } => (*what).into(),
             Self::Host(_) => HOST.into(),
             Self::Hosts(_) => {
-                "a list of host names and addresses, such as [\"ntp.example.net\", \"192.0.2.1\"]".into()
+                "a list of host names and addresses, such as [\"ntp.example.net\", \"192.0.2.1\"]"
+                    .into()
             }
             Self::Device(_) => "the name of a network interface, such as \"eth0\"".into(),
-            Self::Address(_) => "an address of this machine, such as \"192.0.2.1\" or \"2001:db8::1\"".into(),
+            Self::Address(_) => {
+                "an address of this machine, such as \"192.0.2.1\" or \"2001:db8::1\"".into()
+            }
             Self::Addresses(_) => {
                 "a list of addresses, such as [\"192.0.2.1\", \"2001:db8::1\"]".into()
             }
@@ -216,10 +219,12 @@ impl<S> Kind<S> {
             Self::Duration { field, .. } => {
                 (field.get)(settings).map(|value| quoted(&DURATION.write(value)))
             }
-            Self::DurationOr { field, word, .. } => (field.get)(settings).map(|value| match value {
-                Some(value) => quoted(&DURATION.write(value)),
-                None => quoted(word),
-            }),
+            Self::DurationOr { field, word, .. } => {
+                (field.get)(settings).map(|value| match value {
+                    Some(value) => quoted(&DURATION.write(value)),
+                    None => quoted(word),
+                })
+            }
             Self::Frequency { field, .. } => {
                 (field.get)(settings).map(|value| quoted(&FREQUENCY.write(value)))
             }
@@ -241,9 +246,8 @@ impl<S> Kind<S> {
                 Some(value) => quoted(&path::written(&value)),
                 None => "false".into(),
             }),
-            Self::Paths { field, .. } => {
-                (field.get)(settings).map(|values| list(values.iter().map(|value| path::written(value))))
-            }
+            Self::Paths { field, .. } => (field.get)(settings)
+                .map(|values| list(values.iter().map(|value| path::written(value)))),
         }
     }
 }
@@ -269,8 +273,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn list<T: ToString>(values: impl IntoIterator<Item = T>) -> String {
-    let quoted: Vec<String> =
-        values.into_iter().map(|value| quoted(&value.to_string())).collect();
+    let quoted: Vec<String> = values.into_iter().map(|value| quoted(&value.to_string())).collect();
     format!("[{}]", quoted.join(", "))
 }
 

@@ -33,7 +33,7 @@ impl Dice {
             let magnitude = self.within(0.0, most);
             return if self.below(2) == 0 { magnitude } else { -magnitude };
         }
-        let (low, high) = (least.max(1e-12).ln(), most.ln());
+        let (low, high) = (least.max(1e-12).ln(), most.min(1e12).ln());
         let fraction = self.roll() as f64 / u64::MAX as f64;
         (low + (high - low) * fraction).exp().clamp(least, most)
     }
@@ -101,7 +101,9 @@ impl Dice {
                 let chosen = (0..self.below(5)).map(|_| words[self.below(words.len())]).collect();
                 put(field, settings, chosen);
             }
-            Kind::Text { field, .. } => put(field, settings, format!("right/UTC \"{}\"", self.roll())),
+            Kind::Text { field, .. } => {
+                put(field, settings, format!("right/UTC \"{}\"", self.roll()))
+            }
             Kind::Host(field) => put(field, settings, self.host()),
             Kind::Hosts(field) => {
                 let hosts = (0..self.below(4)).map(|_| self.host()).collect();

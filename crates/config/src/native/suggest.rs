@@ -7,7 +7,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("maxslewrate", "write `max-slew` in [clock]"),
     ("panic", "write `panic-threshold` in [clock]"),
     ("local", "write a table [serve.local]"),
-    ("local-stratum", "write a table [serve.local] with the key `stratum`"),
     ("ratelimit", "write a table [serve.rate-limit]"),
     ("restrict", "write `allow` and `deny` in [serve]"),
     ("minsources", "write `minimum-sources` in [selection]"),

@@ -53,7 +53,8 @@ pub(super) fn unknown_at_top(
     let place = belongs_in(outlines, name).map(|place| format!("`{name}` belongs in {place}"));
     let elsewhere = suggest::elsewhere(name).map(str::to_string);
     let (message, help) = if is_table {
-        (format!("there is no table `{name}`"), near.or(place).or(elsewhere))
+        let inner = inner_tables(outlines, name).map(|headers| format!("write it as {headers}"));
+        (format!("there is no table `{name}`"), inner.or(near).or(place).or(elsewhere))
     } else {
         (format!("`{name}` stands outside of any table"), place.or(elsewhere).or(near))
     };
@@ -106,13 +107,24 @@ pub(super) fn kind_of(value: &DeValue<'_>) -> &'static str {
 
 /// The headers of the tables that have this key, or that are it.
 fn belongs_in(outlines: &[Outline], name: &str) -> Option<String> {
-    let places: Vec<&str> = outlines
-        .iter()
-        .filter(|outline| {
-            outline.keys.contains(&name)
-                || outline.within().is_some_and(|(_, inner)| inner == name)
-        })
-        .map(|outline| outline.header)
-        .collect();
-    (!places.is_empty()).then(|| places.join(" or "))
+    let with_key = outlines.iter().filter(|outline| outline.keys.contains(&name));
+    headers_of(with_key).or_else(|| inner_tables(outlines, name))
+}
+
+/// The headers of the tables of this name within others.
+fn inner_tables(outlines: &[Outline], name: &str) -> Option<String> {
+    headers_of(
+        outlines.iter().filter(|outline| outline.within().is_some_and(|(_, inner)| inner == name)),
+    )
+}
+
+/// "[a], [b] or [c]".
+fn headers_of<'o>(outlines: impl Iterator<Item = &'o Outline>) -> Option<String> {
+    let mut headers: Vec<&str> = outlines.map(|outline| outline.header).collect();
+    let last = headers.pop()?;
+    Some(if headers.is_empty() {
+        last.to_string()
+    } else {
+        format!("{} or {last}", headers.join(", "))
+    })
 }

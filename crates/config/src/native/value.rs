@@ -68,9 +68,7 @@ pub(super) fn read<S>(
             let item = "an address, such as \"192.0.2.1\" or \"2001:db8::1\"";
             found.list(item, Found::listening_address).map(|value| (field.set)(settings, value))
         }
-        Kind::Destination(field) => {
-            found.destination().map(|value| (field.set)(settings, value))
-        }
+        Kind::Destination(field) => found.destination().map(|value| (field.set)(settings, value)),
         Kind::Networks(field) => {
             let item = "a network or an address, such as \"192.0.2.0/24\" or \"2001:db8::1\"";
             found.list(item, Found::network).map(|value| (field.set)(settings, value))
@@ -81,9 +79,9 @@ pub(super) fn read<S>(
         Kind::OptionalPath { longest, field } => {
             found.optional_path(*longest).map(|value| (field.set)(settings, value))
         }
-        Kind::Paths { longest, field } => found
-            .list(PATH, |found| found.path(*longest))
-            .map(|value| (field.set)(settings, value)),
+        Kind::Paths { longest, field } => {
+            found.list(PATH, |found| found.path(*longest)).map(|value| (field.set)(settings, value))
+        }
     };
     outcome.err().unwrap_or_default()
 }
@@ -166,11 +164,7 @@ impl Found<'_, '_> {
         }
     }
 
-    fn duration_or(
-        &self,
-        range: &RangeInclusive<f64>,
-        word: &'static str,
-    ) -> Outcome<Option<f64>> {
+    fn duration_or(&self, range: &RangeInclusive<f64>, word: &'static str) -> Outcome<Option<f64>> {
         match self.value.get_ref() {
             DeValue::String(text) if text == word => Ok(None),
             _ => self.duration().and_then(|value| self.within(value, range)).map(Some),

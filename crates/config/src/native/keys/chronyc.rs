@@ -27,7 +27,7 @@ pub(crate) static RATE_LIMIT: Table<RateLimit> = Table {
         keys: &[RATE_LIMIT_KEYS],
         required: &[],
     },
-    rows: Rows::Optional(field!(chronyc.rate_limit ?)),
+    rows: Rows::Optional(field!(chronyc.rate_limit?)),
     fresh: RateLimit::default,
 };
 
@@ -40,7 +40,7 @@ const KEYS: &[Key<Config>] = &[
     },
     Key {
         name: "port",
-        kind: Kind::Integer { range: 1..=65535, unit: "", field: field!(chronyc.port ? as u16) },
+        kind: Kind::Integer { range: 1..=65535, unit: "", field: field!(chronyc.port? as u16) },
         doc: "UDP port, over which some things may be asked and nothing ordered; chronyc asks at 323. \
               Without it, no port is opened.",
     },
@@ -51,7 +51,7 @@ const KEYS: &[Key<Config>] = &[
     },
     Key {
         name: "bind-device",
-        kind: Kind::Device(field!(chronyc.bind_device ?)),
+        kind: Kind::Device(field!(chronyc.bind_device?)),
         doc: "Network interface to listen on. Without it, all.",
     },
     Key {

@@ -5,6 +5,7 @@ use timeball_core::discipline::{LeapMode, MaxChange};
 use super::daemon::LONGEST_PATH;
 use super::one;
 use crate::config::{Compensation, Config, InitialCorrection, Temperature};
+use crate::native::quantity::{ANY, NOT_NEGATIVE};
 use crate::native::schema::{
     Field, Key, Kind, Rows, Section, Table, field, find, word, word_of, words_of,
 };
@@ -28,7 +29,7 @@ pub(crate) static MAX_CHANGE: Table<MaxChange> = Table {
         keys: &[MAX_CHANGE_KEYS],
         required: &[("threshold", "1000 s")],
     },
-    rows: Rows::Optional(field!(engine.discipline.max_change ?)),
+    rows: Rows::Optional(field!(engine.discipline.max_change?)),
     fresh: || MaxChange { threshold: f64::NAN, start: 1, ignore: None },
 };
 
@@ -42,7 +43,7 @@ pub(crate) static FALLBACK_DRIFT: Table<(i8, i8)> = Table {
         keys: &[FALLBACK_DRIFT_KEYS],
         required: &[],
     },
-    rows: Rows::Optional(field!(engine.discipline.fallback_drift ?)),
+    rows: Rows::Optional(field!(engine.discipline.fallback_drift?)),
     fresh: || (16, 19),
 };
 
@@ -56,7 +57,7 @@ pub(crate) static INITIAL: Table<InitialCorrection> = Table {
         keys: &[INITIAL_KEYS],
         required: &[],
     },
-    rows: Rows::Optional(field!(clock.initial ?)),
+    rows: Rows::Optional(field!(clock.initial?)),
     fresh: || InitialCorrection { threshold: 1.0, servers: Vec::new() },
 };
 
@@ -70,7 +71,7 @@ pub(crate) static TEMPERATURE: Table<Temperature> = Table {
         keys: &[TEMPERATURE_KEYS],
         required: &[("file", "/sys/class/hwmon/hwmon0/temp1_input")],
     },
-    rows: Rows::Optional(field!(clock.temperature ?)),
+    rows: Rows::Optional(field!(clock.temperature?)),
     fresh: || Temperature {
         file: std::path::PathBuf::new(),
         interval: 30.0,
@@ -89,8 +90,6 @@ const LEAP_MODES: &[(&str, LeapMode)] = &[
 pub(super) const LARGEST_RATE: f64 = 0.1;
 /// Far beyond any error of a clock (s).
 pub(super) const CENTURY: f64 = 36500.0 * 86400.0;
-
-const COEFFICIENT: std::ops::RangeInclusive<f64> = -1e12..=1e12;
 
 /// A coefficient of the quadratic form; `check` complains of one that stands beside `points`.
 macro_rules! coefficient {
@@ -118,7 +117,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "step-threshold",
         kind: Kind::Duration {
-            range: 0.0..=CENTURY,
+            range: NOT_NEGATIVE,
             field: field!(engine.discipline.step_threshold),
         },
         doc: "Step the clock, instead of slewing it, if it is further off than this.",
@@ -171,7 +170,7 @@ const KEYS: &[Key<Config>] = &[
     },
     Key {
         name: "wander",
-        kind: Kind::Frequency { range: 0.0..=LARGEST_RATE, field: field!(engine.discipline.wander) },
+        kind: Kind::Frequency { range: 0.0..=1.0, field: field!(engine.discipline.wander) },
         doc: "How fast the reported bound grows while there are no measurements.",
     },
     Key {
@@ -186,7 +185,7 @@ const KEYS: &[Key<Config>] = &[
         name: "leap-seconds-zone",
         kind: Kind::Text {
             what: "the name of a time zone, such as \"right/UTC\"",
-            field: field!(clock.leap_seconds_zone ?),
+            field: field!(clock.leap_seconds_zone?),
         },
         doc: "A time zone whose rules contain the leap seconds; used if there is no list.",
     },
@@ -199,9 +198,9 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "correction-time-ratio",
         kind: Kind::Number {
-            range: 0.0..=1e9,
+            range: NOT_NEGATIVE,
             unit: "",
-            field: field!(engine.discipline.correction_time_ratio ?),
+            field: field!(engine.discipline.correction_time_ratio?),
         },
         doc: "How long a slew may take, against the time between two updates: the larger, the calmer the \
               frequency. Without it, that is decided anew for every update.",
@@ -209,7 +208,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "max-update-skew",
         kind: Kind::Frequency {
-            range: 0.0..=1.0,
+            range: NOT_NEGATIVE,
             field: field!(engine.discipline.max_update_skew),
         },
         doc: "A frequency less certain than this is not used.",
@@ -230,7 +229,7 @@ const MAX_CHANGE_KEYS: &[Key<MaxChange>] = &[
     Key {
         name: "threshold",
         kind: Kind::Duration {
-            range: 0.0..=CENTURY,
+            range: NOT_NEGATIVE,
             field: Field {
                 get: |m| Some(m.threshold).filter(|threshold| !threshold.is_nan()),
                 set: |m, value| m.threshold = value,
@@ -265,7 +264,7 @@ const FALLBACK_DRIFT_KEYS: &[Key<(i8, i8)>] = &[
     Key {
         name: "shortest",
         kind: Kind::Integer {
-            range: -32..=63,
+            range: 1..=127,
             unit: "log₂ of seconds: 16 is 18 h",
             field: Field {
                 get: |drift| Some(i64::from(drift.0)),
@@ -277,7 +276,7 @@ const FALLBACK_DRIFT_KEYS: &[Key<(i8, i8)>] = &[
     Key {
         name: "longest",
         kind: Kind::Integer {
-            range: -32..=63,
+            range: 1..=127,
             unit: "log₂ of seconds: 19 is 6 d",
             field: Field {
                 get: |drift| Some(i64::from(drift.1)),
@@ -291,14 +290,10 @@ const FALLBACK_DRIFT_KEYS: &[Key<(i8, i8)>] = &[
 const INITIAL_KEYS: &[Key<InitialCorrection>] = &[
     Key {
         name: "threshold",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(threshold) },
+        kind: Kind::Duration { range: NOT_NEGATIVE, field: field!(threshold) },
         doc: "A larger offset is stepped, a smaller one slewed.",
     },
-    Key {
-        name: "servers",
-        kind: Kind::Hosts(field!(servers)),
-        doc: "The servers to measure.",
-    },
+    Key { name: "servers", kind: Kind::Hosts(field!(servers)), doc: "The servers to measure." },
 ];
 
 const TEMPERATURE_KEYS: &[Key<Temperature>] = &[
@@ -315,7 +310,7 @@ const TEMPERATURE_KEYS: &[Key<Temperature>] = &[
     },
     Key {
         name: "interval",
-        kind: Kind::Duration { range: 1e-3..=CENTURY, field: field!(interval) },
+        kind: Kind::Duration { range: 1e-6..=f64::MAX, field: field!(interval) },
         doc: "How often to read it.",
     },
     Key {
@@ -335,22 +330,22 @@ const TEMPERATURE_KEYS: &[Key<Temperature>] = &[
     },
     Key {
         name: "reference",
-        kind: Kind::Number { range: COEFFICIENT, unit: "", field: coefficient!(t0) },
+        kind: Kind::Number { range: ANY, unit: "", field: coefficient!(t0) },
         doc: "The temperature from which others are counted.",
     },
     Key {
         name: "constant",
-        kind: Kind::Number { range: COEFFICIENT, unit: "ppm", field: coefficient!(k0) },
+        kind: Kind::Number { range: ANY, unit: "ppm", field: coefficient!(k0) },
         doc: "The correction at that temperature.",
     },
     Key {
         name: "linear",
-        kind: Kind::Number { range: COEFFICIENT, unit: "ppm per unit", field: coefficient!(k1) },
+        kind: Kind::Number { range: ANY, unit: "ppm per unit", field: coefficient!(k1) },
         doc: "What each unit of temperature adds.",
     },
     Key {
         name: "quadratic",
-        kind: Kind::Number { range: COEFFICIENT, unit: "ppm per unit²", field: coefficient!(k2) },
+        kind: Kind::Number { range: ANY, unit: "ppm per unit²", field: coefficient!(k2) },
         doc: "What its square adds.",
     },
 ];

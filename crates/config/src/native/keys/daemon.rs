@@ -3,7 +3,10 @@
 use super::clock::CENTURY;
 use super::one;
 use crate::config::{Config, DriftFile, Level, Record};
-use crate::native::schema::{Field, Key, Kind, Section, Table, field, find, word, word_of, words_of};
+use crate::native::quantity::NOT_NEGATIVE;
+use crate::native::schema::{
+    Field, Key, Kind, Section, Table, field, find, word, word_of, words_of,
+};
 
 /// Longest path of a Unix socket on Linux: `sun_path` has 108 bytes, the last is zero.
 pub(super) const LONGEST_SOCKET_PATH: usize = 107;
@@ -125,7 +128,7 @@ const DRIFT_INTERVAL: f64 = 3600.0;
 const PROCESS_KEYS: &[Key<Config>] = &[
     Key {
         name: "user",
-        kind: Kind::Text { what: "the name of a user", field: field!(process.user ?) },
+        kind: Kind::Text { what: "the name of a user", field: field!(process.user?) },
         doc: "Run as this user once the privileged work is done. Without it, stay who you are.",
     },
     Key {
@@ -135,7 +138,7 @@ const PROCESS_KEYS: &[Key<Config>] = &[
     },
     Key {
         name: "priority",
-        kind: Kind::Integer { range: 1..=99, unit: "", field: field!(process.priority ? as u8) },
+        kind: Kind::Integer { range: 1..=99, unit: "", field: field!(process.priority? as u8) },
         doc: "Real-time priority. Without it, an ordinary process.",
     },
 ];
@@ -148,7 +151,7 @@ const LOG_KEYS: &[Key<Config>] = &[
     },
     Key {
         name: "change-threshold",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(log.change_threshold) },
+        kind: Kind::Duration { range: NOT_NEGATIVE, field: field!(log.change_threshold) },
         doc: "A correction of the clock above this is worth a message.",
     },
     Key {

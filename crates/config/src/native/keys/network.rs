@@ -1,8 +1,8 @@
 //! `[network]` and the cards in it.
 
-use super::clock::CENTURY;
 use super::one;
 use crate::config::{Card, ClientPort, Config, ReceiveFilter, Timestamping};
+use crate::native::quantity::{ANY, NOT_NEGATIVE};
 use crate::native::schema::{
     Field, Key, Kind, Rows, Section, Table, field, find, word, word_of, words_of,
 };
@@ -98,17 +98,17 @@ const CARD_KEYS: &[Key<Card>] = &[
     },
     Key {
         name: "transmit-compensation",
-        kind: Kind::Duration { range: -CENTURY..=CENTURY, field: field!(transmit_compensation) },
+        kind: Kind::Duration { range: ANY, field: field!(transmit_compensation) },
         doc: "Added to timestamps of packets that it sends.",
     },
     Key {
         name: "receive-compensation",
-        kind: Kind::Duration { range: -CENTURY..=CENTURY, field: field!(receive_compensation) },
+        kind: Kind::Duration { range: ANY, field: field!(receive_compensation) },
         doc: "Added to timestamps of packets that it receives.",
     },
     Key {
         name: "precision",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(precision) },
+        kind: Kind::Duration { range: NOT_NEGATIVE, field: field!(precision) },
         doc: "Precision with which its clock can be read.",
     },
     Key {

@@ -1,9 +1,12 @@
 //! `[selection]`.
 
 use crate::config::Config;
-use crate::native::schema::{Field, Key, Kind, Section, Table, field, find, word, word_of, words_of};
+use crate::native::schema::{
+    Field, Key, Kind, Section, Table, field, find, word, word_of, words_of,
+};
 
 use super::one;
+use crate::native::quantity::NOT_NEGATIVE;
 use timeball_core::selection::AuthenticationPolicy;
 
 /// `[selection]`.
@@ -22,14 +25,11 @@ const AUTHENTICATION: &[(&str, AuthenticationPolicy)] = &[
     ("ignore", AuthenticationPolicy::Ignore),
 ];
 
-/// Longer than any distance that means something (s).
-const YEAR: f64 = 365.0 * 86400.0;
-
 const KEYS: &[Key<Config>] = &[
     Key {
         name: "minimum-sources",
         kind: Kind::Integer {
-            range: 1..=64,
+            range: 1..=i32::MAX as i64,
             unit: "sources",
             field: field!(engine.selection.minimum_sources as usize),
         },
@@ -47,7 +47,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "maximum-distance",
         kind: Kind::Duration {
-            range: 0.0..=YEAR,
+            range: NOT_NEGATIVE,
             field: field!(engine.selection.maximum_distance),
         },
         doc: "A source whose root distance is larger is not used.",
@@ -55,7 +55,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "maximum-jitter",
         kind: Kind::Duration {
-            range: 0.0..=YEAR,
+            range: NOT_NEGATIVE,
             field: field!(engine.selection.maximum_jitter),
         },
         doc: "A source whose jitter is larger is not used.",
@@ -63,7 +63,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "stratum-weight",
         kind: Kind::Duration {
-            range: 0.0..=YEAR,
+            range: NOT_NEGATIVE,
             field: field!(engine.selection.stratum_weight),
         },
         doc: "The distance that one stratum is worth when the system peer is chosen.",
@@ -71,7 +71,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "reselect-distance",
         kind: Kind::Duration {
-            range: 0.0..=YEAR,
+            range: NOT_NEGATIVE,
             field: field!(engine.selection.reselect_distance),
         },
         doc: "Another source must be better by this distance to become the system peer.",
@@ -79,7 +79,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "combine-limit",
         kind: Kind::Number {
-            range: 0.0..=1e9,
+            range: NOT_NEGATIVE,
             unit: "",
             field: field!(engine.selection.combine_limit),
         },

@@ -8,6 +8,7 @@ use timeball_core::settings::Local;
 use super::clock::CENTURY;
 use super::one;
 use crate::config::Config;
+use crate::native::quantity::ANY;
 use crate::native::schema::{Field, Key, Kind, Rows, Section, Table, field};
 
 /// `[serve]`.
@@ -29,7 +30,7 @@ pub(crate) static RATE_LIMIT: Table<RateLimit> = Table {
         keys: &[RATE_LIMIT_KEYS],
         required: &[],
     },
-    rows: Rows::Optional(field!(engine.server.rate_limit ?)),
+    rows: Rows::Optional(field!(engine.server.rate_limit?)),
     fresh: RateLimit::default,
 };
 
@@ -43,7 +44,7 @@ pub(crate) static LOCAL: Table<Local> = Table {
         keys: &[LOCAL_KEYS],
         required: &[],
     },
-    rows: Rows::Optional(field!(engine.local ?)),
+    rows: Rows::Optional(field!(engine.local?)),
     fresh: Local::default,
 };
 
@@ -78,7 +79,7 @@ pub(crate) static SMOOTHING: Table<Smoothing> = Table {
         keys: &[SMOOTHING_KEYS],
         required: &[],
     },
-    rows: Rows::Optional(field!(engine.server.smoothing ?)),
+    rows: Rows::Optional(field!(engine.server.smoothing?)),
     fresh: || Smoothing { max_frequency: 400e-6, max_wander: 1e-9, leap_only: false },
 };
 
@@ -105,7 +106,7 @@ const KEYS: &[Key<Config>] = &[
     },
     Key {
         name: "bind-device",
-        kind: Kind::Device(field!(serve.bind_device ?)),
+        kind: Kind::Device(field!(serve.bind_device?)),
         doc: "Network interface to listen on. Without it, all.",
     },
     Key {
@@ -158,12 +159,12 @@ const LOCAL_KEYS: &[Key<Local>] = &[
     },
     Key {
         name: "distance",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(distance) },
+        kind: Kind::Duration { range: ANY, field: field!(distance) },
         doc: "The own clock takes the place of the sources when their root distance exceeds this.",
     },
     Key {
         name: "activate",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(activate) },
+        kind: Kind::Duration { range: ANY, field: field!(activate) },
         doc: "It may do so only after the root distance has once been below this; 0 asks for nothing.",
     },
     Key {
@@ -174,12 +175,12 @@ const LOCAL_KEYS: &[Key<Local>] = &[
     },
     Key {
         name: "wait-synchronised",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(wait_synchronised) },
+        kind: Kind::Duration { range: ANY, field: field!(wait_synchronised) },
         doc: "After the start, wait so long for sources.",
     },
     Key {
         name: "wait-unsynchronised",
-        kind: Kind::Duration { range: 0.0..=CENTURY, field: field!(wait_unsynchronised) },
+        kind: Kind::Duration { range: ANY, field: field!(wait_unsynchronised) },
         doc: "After the last update from a source, wait so long for the next.",
     },
 ];
@@ -196,7 +197,7 @@ const BROADCAST_KEYS: &[Key<Broadcast>] = &[
     Key {
         name: "port",
         kind: Kind::Integer {
-            range: 1..=65535,
+            range: 0..=65535,
             unit: "",
             field: Field {
                 get: |b| Some(i64::from(b.destination.port())),

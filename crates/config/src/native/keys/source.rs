@@ -3,7 +3,7 @@
 use timeball_core::association::{Connectivity, PollInterval};
 use timeball_core::settings::{Family, SourceKind, SourceSettings};
 
-use super::clock::CENTURY;
+use crate::native::quantity::ANY;
 
 use crate::native::schema::{Field, Key, Kind, Section, field, find, word, word_of, words_of};
 
@@ -41,7 +41,7 @@ pub(crate) static SERVER: SourceTable = SourceTable {
         name: "server",
         header: "[[server]]",
         doc: "One server to take time from. Repeat the table for every server.",
-        keys: &[SOURCE, MEASURING, SELECTING],
+        keys: &[NAME, ASKING, MEASURING, SELECTING],
         required: ADDRESS,
     },
     kind: SourceKind::Server,
@@ -54,7 +54,7 @@ pub(crate) static POOL: SourceTable = SourceTable {
         header: "[[pool]]",
         doc: "A name with many addresses, out of which so many good servers are kept. It has the keys \
               of [[server]], which hold for each of them, and one more.",
-        keys: &[COUNT, SOURCE, MEASURING, SELECTING],
+        keys: &[NAME, COUNT, ASKING, MEASURING, SELECTING],
         required: ADDRESS,
     },
     kind: SourceKind::Pool { count: DEFAULT_POOL_COUNT },
@@ -68,7 +68,7 @@ pub(crate) static PEER: SourceTable = SourceTable {
         doc: "A machine with which time is exchanged in both directions, each taking it from the other \
               when its own sources fail. The other machine must list this one too. It has the keys of \
               [[server]]; `iburst`, `burst`, `presend` and `copy` do nothing.",
-        keys: &[SOURCE, MEASURING, SELECTING],
+        keys: &[NAME, ASKING, MEASURING, SELECTING],
         required: ADDRESS,
     },
     kind: SourceKind::Peer,
@@ -87,6 +87,15 @@ const CONNECTIVITIES: &[(&str, Connectivity)] = &[
 const POLLS: std::ops::RangeInclusive<i64> =
     PollInterval::SHORTEST.exponent() as i64..=PollInterval::LONGEST.exponent() as i64;
 
+const NAME: &[Key<SourceSettings>] = &[Key {
+    name: "address",
+    kind: Kind::Host(Field {
+        get: |s| Some(s.name.clone()).filter(|name| !name.is_empty()),
+        set: |s, value| s.name = value,
+    }),
+    doc: "Host name or literal address. Required.",
+}];
+
 const COUNT: &[Key<SourceSettings>] = &[Key {
     name: "count",
     kind: Kind::Integer {
@@ -103,15 +112,8 @@ const COUNT: &[Key<SourceSettings>] = &[Key {
     doc: "How many servers to keep. Bad and silent ones are replaced by resolving the name again.",
 }];
 
-const SOURCE: &[Key<SourceSettings>] = &[
-    Key {
-        name: "address",
-        kind: Kind::Host(Field {
-            get: |s| Some(s.name.clone()).filter(|name| !name.is_empty()),
-            set: |s, value| s.name = value,
-        }),
-        doc: "Host name or literal address. Required.",
-    },
+/// Where and how to ask.
+const ASKING: &[Key<SourceSettings>] = &[
     Key {
         name: "port",
         kind: Kind::Integer { range: 1..=65535, unit: "", field: field!(port as u16) },
@@ -225,7 +227,7 @@ const MEASURING: &[Key<SourceSettings>] = &[
         kind: Kind::Number {
             range: 0.0..=1e6,
             unit: "",
-            field: field!(association.max_delay_ratio ?),
+            field: field!(association.max_delay_ratio?),
         },
         doc: "Reject a measurement whose delay is more than so many times the smallest one.",
     },
@@ -234,7 +236,7 @@ const MEASURING: &[Key<SourceSettings>] = &[
         kind: Kind::Number {
             range: 0.0..=1e6,
             unit: "",
-            field: field!(association.max_delay_dev_ratio ?),
+            field: field!(association.max_delay_dev_ratio?),
         },
         doc: "Reject a measurement whose delay is longer than the smallest one by more than so many \
               times the standard deviation of the offset.",
@@ -244,7 +246,7 @@ const MEASURING: &[Key<SourceSettings>] = &[
         kind: Kind::Number {
             range: 0.0..=1.0,
             unit: "",
-            field: field!(association.max_delay_quantile ?),
+            field: field!(association.max_delay_quantile?),
         },
         doc: "Of all measurements accept only this part, those with the shortest delays: 0.1 is a \
               tenth. It takes the place of `max-delay-dev-ratio`.",
@@ -257,13 +259,13 @@ const MEASURING: &[Key<SourceSettings>] = &[
     },
     Key {
         name: "asymmetry",
-        kind: Kind::Number { range: -0.5..=0.5, unit: "", field: field!(estimator.asymmetry ?) },
+        kind: Kind::Number { range: -0.5..=0.5, unit: "", field: field!(estimator.asymmetry?) },
         doc: "Which part of a delay in queues is on the way to the server: 0.5 all of it, -0.5 none and \
               all on the way back, 0 half. Without it, it is learnt.",
     },
     Key {
         name: "offset",
-        kind: Kind::Duration { range: -CENTURY..=CENTURY, field: field!(association.offset) },
+        kind: Kind::Duration { range: ANY, field: field!(association.offset) },
         doc: "Added to every measured offset: the known error of the server or of the path.",
     },
     Key {
