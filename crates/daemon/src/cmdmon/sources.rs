@@ -1,0 +1,246 @@
+//! The reports of single sources.
+
+use timeball_core::association::Test;
+use timeball_core::engine::StampQuality;
+use timeball_core::report::{LastExchange, SourceMode, SourceReport};
+use timeball_core::selection::{Options, State};
+use timeball_wire::cmdmon::{
+    self, Address, Answer, AuthenticationData, AuthenticationMode, Float, NtpData, NtpData2,
+    NtpFlags, NtpMeasurement, RequestHeader, Reserved, SelectData, SelectOptions, SourceData,
+    SourceState, SourceStats, Timespec,
+};
+use timeball_wire::{LeapIndicator, ReferenceId};
+
+use super::monitoring::{count, seconds_ago};
+
+/// What chronyd says of a source before there are enough measurements: the bound of its frequency's
+/// error (ppm), and their standard deviation (s).
+const UNKNOWN_SKEW: f64 = 2000.0;
+const UNKNOWN_DEVIATION: f64 = 4.0;
+
+/// The source with this address.
+pub(super) fn find(sources: &[SourceReport], address: Address) -> Option<&SourceReport> {
+    match address {
+        Address::Unspecified => None,
+        Address::Ip(ip) => {
+            let ip = Some(ip.to_canonical());
+            sources.iter().find(|source| source.address == ip)
+        }
+        Address::Id(id) => {
+            let index = usize::try_from(id).ok()?.checked_sub(1)?;
+            sources.get(index).filter(|source| source.address.is_none())
+        }
+    }
+}
+
+/// Its address; while it has none, a number that stands for its name: its place, from 1.
+fn address(index: usize, source: &SourceReport) -> Address {
+    match source.address {
+        Some(ip) => Address::Ip(ip),
+        None => Address::Id(u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX)),
+    }
+}
+
+fn reference_id(source: &SourceReport) -> ReferenceId {
+    source.address.map_or(ReferenceId::NONE, ReferenceId::of_address)
+}
+
+pub(super) fn data(index: usize, source: &SourceReport) -> SourceData {
+    let last = source.last_measurement;
+    SourceData {
+        address: address(index, source),
+        poll: source.poll.into(),
+        stratum: source.stratum.filter(|_| last.is_some()).unwrap_or(0).into(),
+        state: match source.state {
+            State::Selected => SourceState::Selected,
+            State::Combined => SourceState::Combined,
+            State::Falseticker => SourceState::Falseticker,
+            State::Jittery => SourceState::Jittery,
+            State::Waiting | State::Unpreferred | State::Outlier => SourceState::Selectable,
+            State::Unselectable
+            | State::Measuring
+            | State::Unreachable
+            | State::Unsynchronised
+            | State::BadStratum
+            | State::Orphan
+            | State::Distant
+            | State::Untrusted => SourceState::Nonselectable,
+        },
+        mode: match source.mode {
+            SourceMode::Server => cmdmon::SourceMode::Client,
+            SourceMode::Peer => cmdmon::SourceMode::Peer,
+        },
+        flags: 0,
+        reachability: source.reach.into(),
+        since_sample: seconds_ago(last.map(|last| last.age)),
+        measured_offset: last.map_or(0.0, |last| -last.measured_offset).into(),
+        adjusted_offset: last.map_or(0.0, |last| -last.offset).into(),
+        error: last.map_or(0.0, |last| last.bound).into(),
+    }
+}
+
+pub(super) fn stats(index: usize, source: &SourceReport) -> SourceStats {
+    SourceStats {
+        reference_id: reference_id(source),
+        address: address(index, source),
+        samples: count(source.samples as u64),
+        runs: count(source.runs as u64),
+        span: source.span.round() as u32,
+        standard_deviation: source.jitter.unwrap_or(UNKNOWN_DEVIATION).into(),
+        residual_frequency: source.residual_frequency_ppm.map_or(0.0, |ppm| -ppm).into(),
+        skew: source.skew_ppm.unwrap_or(UNKNOWN_SKEW).into(),
+        offset: source.offset.map_or(0.0, |offset| -offset).into(),
+        offset_error: source.offset_bound.unwrap_or(0.0).into(),
+    }
+}
+
+pub(super) fn select_data(index: usize, source: &SourceReport) -> SelectData {
+    let (low, high) = match (source.offset, source.offset_bound) {
+        (Some(offset), Some(bound)) => (-offset - bound, -offset + bound),
+        _ => (0.0, 0.0),
+    };
+    SelectData {
+        reference_id: reference_id(source),
+        address: address(index, source),
+        state: state_sign(source.state),
+        authenticated: source.authenticated.into(),
+        leap: source.leap.unwrap_or(LeapIndicator::Unsynchronised),
+        reserved: Reserved,
+        configured: select_options(source.options),
+        effective: select_options(source.effective_options),
+        last_sample_ago: seconds_ago(source.last_measurement.map(|last| last.age)),
+        score: source.score.into(),
+        low_limit: low.into(),
+        high_limit: high.into(),
+    }
+}
+
+/// chrony's sign for a state.
+fn state_sign(state: State) -> u8 {
+    match state {
+        State::Unselectable => b'N',
+        State::Measuring => b'M',
+        State::Unreachable => b'S',
+        State::Unsynchronised => b's',
+        State::BadStratum => b'r',
+        State::Orphan => b'O',
+        State::Distant => b'd',
+        State::Jittery => b'~',
+        State::Falseticker => b'x',
+        State::Untrusted => b'T',
+        State::Waiting => b'W',
+        State::Unpreferred => b'P',
+        State::Outlier => b'D',
+        State::Combined => b'+',
+        State::Selected => b'*',
+    }
+}
+
+fn select_options(options: Options) -> SelectOptions {
+    let Options { noselect, prefer, trust, require } = options;
+    SelectOptions::NONE
+        .with(SelectOptions::NOSELECT, noselect)
+        .with(SelectOptions::PREFER, prefer)
+        .with(SelectOptions::TRUST, trust)
+        .with(SelectOptions::REQUIRE, require)
+}
+
+pub(super) fn authentication(_: &SourceReport) -> AuthenticationData {
+    AuthenticationData {
+        mode: AuthenticationMode::None,
+        key_type: 0,
+        key_id: 0,
+        key_length: 0,
+        ke_attempts: 0,
+        last_ke_ago: u32::MAX,
+        cookies: 0,
+        cookie_length: 0,
+        naks: 0,
+        reserved: Reserved,
+    }
+}
+
+/// The newest form that fits the request.
+pub(super) fn ntp_data(source: &SourceReport, header: &RequestHeader) -> Answer {
+    let measurement = measurement(source);
+    let newest = Answer::NtpData2(NtpData2 {
+        measurement,
+        total_kernel_transmit: count(source.transmitted_by.kernel),
+        total_kernel_receive: count(source.received_by.kernel),
+        total_hardware_transmit: count(source.transmitted_by.hardware),
+        total_hardware_receive: count(source.received_by.hardware),
+        reserved: Reserved,
+    });
+    if newest.fits(header) {
+        newest
+    } else {
+        Answer::NtpData(NtpData { measurement, reserved: Reserved })
+    }
+}
+
+fn measurement(source: &SourceReport) -> NtpMeasurement {
+    let last = source.last_exchange.as_ref();
+    let number = |field: fn(&LastExchange) -> f64| Float::from(last.map_or(0.0, field));
+    NtpMeasurement {
+        remote_address: source.address.into(),
+        local_address: last.and_then(|last| last.local_address).into(),
+        remote_port: source.port,
+        leap: last.map_or(LeapIndicator::NoWarning, |last| last.leap),
+        version: last.map_or(0, |last| last.version),
+        mode: last.map_or(0, |last| last.mode.number()),
+        stratum: last.map_or(0, |last| last.stratum),
+        poll: last.map_or(0, |last| last.poll),
+        precision: last.map_or(0, |last| last.precision),
+        root_delay: number(|last| last.root_delay),
+        root_dispersion: number(|last| last.root_dispersion),
+        reference_id: last.map_or(ReferenceId::NONE, |last| last.reference_id),
+        reference_time: last
+            .and_then(|last| last.reference_time)
+            .map_or(Timespec::NEVER, Timespec::from),
+        offset: number(|last| last.offset),
+        peer_delay: number(|last| last.delay),
+        peer_dispersion: number(|last| last.dispersion),
+        response_time: number(|last| last.response_time),
+        jitter_asymmetry: number(|last| last.jitter_asymmetry),
+        flags: last.map_or(NtpFlags::NONE, |last| {
+            tests(&last.tests_passed)
+                .with(NtpFlags::INTERLEAVED, last.interleaved)
+                .with(NtpFlags::AUTHENTICATED, source.authenticated)
+        }),
+        transmit_timestamping: last.map_or(0, |last| stamp_sign(last.transmit_stamp)),
+        receive_timestamping: last.map_or(0, |last| stamp_sign(last.receive_stamp)),
+        total_sent: count(source.sent),
+        total_received: count(source.received),
+        total_valid: count(source.valid),
+        total_good: count(source.accepted),
+    }
+}
+
+/// One bit for each test passed, the first test highest.
+fn tests(passed: &[Test]) -> NtpFlags {
+    let bits = Test::ALL
+        .iter()
+        .fold(0, |bits, test| bits << 1 | u16::from(passed.contains(test)));
+    NtpFlags(bits)
+}
+
+fn stamp_sign(quality: StampQuality) -> u8 {
+    match quality {
+        StampQuality::Daemon => b'D',
+        StampQuality::Kernel => b'K',
+        StampQuality::Hardware => b'H',
+    }
+}
+
+#[cfg(test)]
+mod tests_of_tests {
+    use super::*;
+
+    #[test]
+    fn tests_stand_in_chronys_order() {
+        assert_eq!(tests(&Test::ALL), NtpFlags::ALL_TESTS);
+        assert_eq!(tests(&[]), NtpFlags::NONE);
+        assert_eq!(tests(&[Test::Loop]), NtpFlags(1));
+        assert_eq!(tests(&[Test::Duplicate, Test::Delay]), NtpFlags(0x208));
+    }
+}
