@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+use crate::chronyc;
 use crate::chronyd::ChronydArguments;
 use crate::commands::{config, demo, query, run, sim, sources, status, step, wait};
 
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Run(run::RunArguments),
     /// Run the daemon by chronyd's command line and configuration
     Chronyd(ChronydArguments),
+    /// Ask a daemon, this one or chrony's, by chronyc's command line and commands
+    Chronyc(chronyc::Options),
     /// Ask servers for the time once, without a daemon and without setting anything
     Query(query::QueryArguments),
     /// Show whether the clock is synchronised, and why

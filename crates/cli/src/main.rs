@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod chronyc;
 mod chronyd;
 mod commands;
 mod display;
@@ -23,8 +24,7 @@ fn main() -> ExitCode {
     match Personality::of(&called) {
         Personality::Timeball => timeball(),
         Personality::Chronyd => chronyd::main(),
-        // Its place is prepared.
-        Personality::Chronyc => timeball(),
+        Personality::Chronyc => chronyc::main().exit_code(),
     }
 }
 

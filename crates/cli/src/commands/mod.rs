@@ -14,14 +14,15 @@ use timeball_core::report::Report;
 use timeball_daemon::control::{self, Answer, Request, Response};
 
 use crate::arguments::{Command, DaemonSocket};
-use crate::chronyd;
 use crate::outcome::{Failure, Outcome};
+use crate::{chronyc, chronyd};
 
 /// Runs the command.
 pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Chronyd(arguments) => Ok(chronyd::run(&arguments)),
+        Command::Chronyc(options) => Ok(chronyc::run(&options)),
         Command::Query(arguments) => query::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Sources(arguments) => sources::run(&arguments),
