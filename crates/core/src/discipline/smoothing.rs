@@ -248,3 +248,107 @@ impl Smoother {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use timeball_wire::Span;
+
+    use super::*;
+
+    const LIMITS: Smoothing =
+        Smoothing { max_frequency: 400e-6, max_wander: 1e-9, leap_only: false };
+
+    fn at(seconds: f64) -> Instant {
+        Instant::from_nanos(1_000_000_000_000) + Span::from_seconds(seconds)
+    }
+
+    proptest! {
+        #[test]
+        fn every_approach_arrives_within_the_limits(
+            offset in -100.0f64..100.0,
+            frequency in -2e-3f64..2e-3,
+            max_frequency in 1e-6f64..1e-3,
+            max_wander in 1e-10f64..1e-5,
+        ) {
+            let limits = Smoothing { max_frequency, max_wander, leap_only: false };
+            let approach = Approach::plan(offset, frequency, &limits);
+            let length = approach.length();
+            prop_assert!(approach.stages.iter().all(|stage| stage.length >= 0.0));
+            // The last moment before all is set to zero.
+            let end = approach.after(length * (1.0 - 1e-12));
+            prop_assert!(end.offset.abs() < 1e-6, "{:?} ends with {:?}", approach, end);
+            prop_assert!(end.frequency.abs() < 1e-9, "{:?} ends with {:?}", approach, end);
+            let steps = 1000;
+            let mut before = approach.after(0.0);
+            for step in 1..=steps {
+                let motion = approach.after(length * f64::from(step) / f64::from(steps));
+                prop_assert!(motion.frequency.abs() <= max_frequency.max(frequency.abs()) * 1.000_001);
+                prop_assert!(motion.wander.abs() <= max_wander);
+                let passed = length / f64::from(steps);
+                let moved = (before.frequency + motion.frequency) / 2.0 * passed;
+                // The mean of two frequencies is not quite that between them where a stage ends.
+                let slack = max_wander * passed * passed + 1e-9;
+                prop_assert!((motion.offset - before.offset - moved).abs() <= slack);
+                before = motion;
+            }
+        }
+    }
+
+    #[test]
+    fn a_leap_second_takes_as_long_as_documented() {
+        // chrony.conf: `smoothtime 400 0.001024 leaponly` smears over 62 500 s, at 32 ppm at most.
+        let limits = Smoothing { max_frequency: 400e-6, max_wander: 1.024e-9, leap_only: true };
+        let mut smoother = Smoother::new(limits, at(0.0));
+        smoother.moved(0.3, 1e-6, 1e-9, at(0.0));
+        assert_eq!(smoother.served(Remaining::default(), at(0.0)), None, "not a leap second");
+        smoother.leapt(-1.0, at(10.0));
+        let progress = smoother.progress(at(10.0));
+        assert_eq!((progress.active, progress.leap_only, progress.offset), (true, true, 1.0));
+        assert!((progress.remaining - 62_500.0).abs() < 1e-6, "{progress:?}");
+        let half = smoother.progress(at(10.0 + 31_250.0));
+        assert!((half.offset - 0.5).abs() < 1e-9 && (half.frequency + 32e-6).abs() < 1e-12);
+        assert!(smoother.served(Remaining::default(), at(62_509.0)).is_some());
+        assert_eq!(smoother.served(Remaining::default(), at(62_511.0)), None);
+    }
+
+    #[test]
+    fn the_served_time_does_not_jump_when_the_target_does() {
+        let mut smoother = Smoother::new(LIMITS, at(0.0));
+        smoother.activate();
+        let mut served = |change: f64, now: f64| {
+            // All of it is still to be slewed.
+            smoother.moved(change, 0.0, 1e-9, at(now));
+            let slew = Remaining { offset: change, rate: change / 10.0, duration: 10.0 };
+            smoother.served(slew, at(now)).expect("smoothing")
+        };
+        let first = served(0.2, 0.0);
+        assert!(first.offset_at(at(0.0)).abs() < 1e-12, "{first:?}");
+        // The slew is over, and the clock 0.2 s further; what is served has hardly moved.
+        assert!((first.offset_at(at(10.0)) + 0.2).abs() < 1e-6, "{first:?}");
+        let second = served(-0.1, 100.0);
+        let before = first.offset_at(at(100.0));
+        assert!((second.offset_at(at(100.0)) - before).abs() < 1e-9, "{second:?}");
+        assert!(second.is_smoothing_at(at(100.0)));
+        assert!(!second.is_smoothing_at(at(1e6)));
+        assert_eq!(second.offset_at(at(1e6)), 0.0);
+    }
+
+    #[test]
+    fn smoothing_waits_for_a_certain_frequency_or_an_order() {
+        let mut smoother = Smoother::new(LIMITS, at(0.0));
+        smoother.moved(5.0, 0.0, 1e-3, at(0.0));
+        assert!(!smoother.progress(at(0.0)).active);
+        smoother.leapt(-1.0, at(1.0));
+        assert_eq!(smoother.progress(at(1.0)).offset, 0.0);
+        // 10 ppm are what 1 ns/s² change in 10 000 s.
+        smoother.moved(5.0, 0.0, 0.9e-5, at(2.0));
+        assert!(smoother.progress(at(2.0)).active);
+        assert_eq!(smoother.progress(at(2.0)).offset, 0.0, "from the next on");
+        smoother.moved(5.0, 0.0, 0.9e-5, at(3.0));
+        assert_eq!(smoother.progress(at(3.0)).offset, -5.0);
+        smoother.reset(at(4.0));
+        let progress = smoother.progress(at(5.0));
+        assert_eq!((progress.active, progress.offset, progress.remaining), (true, 0.0, 0.0));
+    }
+}

@@ -151,3 +151,86 @@ fn a_leap_second_that_nobody_makes_is_over_two_seconds_later() {
     bench.pass(20.0);
     assert_eq!(bench.told(), (LeapIndicator::NoWarning, Some(37)));
 }
+
+/// Runs over the New Year of 2017 in the given mode. Hands out the bench a minute later; `passed` is
+/// told the error at every tenth of a second.
+fn over_new_year(leap_mode: LeapMode, passed: &mut dyn FnMut(&Bench)) -> Bench {
+    let settings = Settings { leap_mode, max_slew: 0.1, ..with_table("2017-06-28T00:00:00Z") };
+    let mut bench = Bench::at(settings, "2016-12-31T23:59:30.05Z");
+    bench.update();
+    let new_year: Timestamp = NEW_YEAR.parse().expect("a timestamp");
+    let mut inserted = false;
+    for _ in 0..900 {
+        bench.pass(0.1);
+        if !inserted && bench.truth >= new_year {
+            inserted = true;
+            bench.truth += Span::from_secs(-1);
+        }
+        bench.follow_leap();
+        passed(&bench);
+    }
+    bench
+}
+
+impl Bench {
+    /// What the engine does whenever it has looked at the clock.
+    fn follow_leap(&mut self) {
+        if let Some(by) = self.discipline.take_leap(self.now) {
+            self.timeline.leap(by);
+            self.discipline.follow_leap(self.now, by, &self.timeline, &mut self.out);
+            self.obey();
+        }
+    }
+}
+
+#[test]
+fn a_leap_second_that_is_stepped() {
+    let mut worst = 0.0f64;
+    let bench = over_new_year(LeapMode::Step, &mut |bench| {
+        worst = worst.max(bench.error().abs());
+        assert_eq!(bench.told().0, LeapIndicator::NoWarning, "the kernel has no part in it");
+    });
+    assert!(worst < 1e-6, "{worst}");
+    assert_eq!(bench.steps, [Span::from_secs(-1)]);
+    assert_eq!(bench.count(|event| *event == Event::LeapDone), 1);
+    assert_eq!(bench.count(|event| matches!(event, Event::LeapArmed { .. })), 1);
+    assert_eq!(bench.told(), (LeapIndicator::NoWarning, Some(37)));
+}
+
+#[test]
+fn a_leap_second_that_is_slewed() {
+    let (mut late, mut slewing) = (0, false);
+    let bench = over_new_year(LeapMode::Slew, &mut |bench| {
+        late += u32::from(bench.error() < -1e-3);
+        slewing |= bench.now.frequency < -0.09;
+        assert!(bench.error() < 1e-6 && bench.error() > -1.0 - 1e-6, "{}", bench.error());
+    });
+    assert!(slewing);
+    // A second at 100 000 ppm takes nine of this clock's.
+    assert!((85..=95).contains(&late), "{late}");
+    assert!(bench.error().abs() < 1e-6, "{}", bench.error());
+    assert_eq!((bench.steps.len(), bench.now.frequency), (0, 0.0));
+    assert_eq!(bench.told(), (LeapIndicator::NoWarning, Some(37)));
+}
+
+#[test]
+fn a_leap_second_that_is_ignored() {
+    let bench = over_new_year(LeapMode::Ignore, &mut |bench| {
+        assert_eq!(bench.told().0, LeapIndicator::NoWarning, "the kernel has no part in it");
+    });
+    assert_eq!(bench.error(), -1.0);
+    assert_eq!(bench.steps, []);
+}
+
+#[test]
+fn the_clock_is_looked_at_right_after_the_leap_second() {
+    let mut bench = Bench::at(with_table("2017-06-28T00:00:00Z"), "2016-12-31T23:59:50Z");
+    bench.update();
+    let look = bench.discipline.leap_moment().expect("a moment");
+    assert_eq!(look - bench.now.monotonic, Span::from_millis(10_020));
+    bench.pass(10.01);
+    assert!(bench.discipline.is_leaping(bench.now), "nobody has made it yet");
+    bench.insert_second();
+    assert!(!bench.discipline.is_leaping(bench.now));
+    assert_eq!(bench.discipline.leap_moment(), None);
+}
