@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use timeball_config::{Config, Dialect, DriftFile, Mistakes, Style};
+use timeball_config::{Config, Diagnostic, Dialect, Document, DriftFile, Loaded, Mistakes, Style};
 use timeball_core::settings::Family;
 
 use crate::{leap_seconds, logging};
@@ -17,28 +17,34 @@ pub struct ConfigFile {
     pub dialect: Dialect,
 }
 
-impl ConfigFile {
-    /// Reads it and the list of leap seconds, and logs what is worth a warning.
-    ///
-    /// # Errors
-    /// Every mistake in it, or what is wrong with the list that it names.
-    pub fn load(&self) -> Result<Config, Mistakes> {
-        complete(timeball_config::load(&self.path, self.dialect)?)
-    }
-}
-
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
 pub enum ConfigText {
     /// A file.
     File(ConfigFile),
-    /// The command line, one directive in each argument.
-    Arguments {
-        /// The directives.
-        directives: Vec<String>,
-        /// The language they are written in.
-        dialect: Dialect,
-    },
+    /// The command line, one directive of chrony.conf in each argument.
+    Arguments(Vec<String>),
+}
+
+impl ConfigText {
+    /// What to call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(file) => file.path.display().to_string(),
+            Self::Arguments(_) => "the command line".to_owned(),
+        }
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn read(&self) -> Result<Loaded, Mistakes> {
+        match self {
+            Self::File(ConfigFile { path, dialect }) => timeball_config::load(path, *dialect),
+            Self::Arguments(directives) => timeball_config::chrony::parse_lines(directives),
+        }
+    }
 }
 
 /// A configuration that can be read, and read again.
@@ -74,38 +80,29 @@ impl Configuration {
         Self { text: ConfigText::File(file), overrides: Overrides::default() }
     }
 
-    /// What to call it.
-    pub fn name(&self) -> String {
-        match &self.text {
-            ConfigText::File(file) => file.path.display().to_string(),
-            ConfigText::Arguments { .. } => "command line".to_owned(),
-        }
-    }
-
-    /// Reads it and the list of leap seconds, and logs what is worth a warning.
+    /// Reads it, the list of leap seconds and the directories of sources, and logs what is worth a
+    /// warning.
     ///
     /// # Errors
     /// Every mistake in it, or what is wrong with the list that it names.
     pub fn load(&self) -> Result<Config, Mistakes> {
-        let mut config = match &self.text {
-            ConfigText::File(file) => file.load()?,
-            ConfigText::Arguments { directives, dialect } => {
-                complete(timeball_config::parse(&self.name(), &directives.join("\n"), *dialect)?)?
-            }
-        };
+        let loaded = self.text.read()?;
+        warn_of(&loaded.warnings, &loaded.document);
+        let leap_table = leap_seconds::load(&loaded)?;
+        let mut config = loaded.config;
+        config.engine.discipline.leap_table = leap_table;
+        let found = loaded.source_directories.read();
+        warn_of(&found.warnings, &found.document);
+        config.engine.sources.extend(found.sources);
         self.overrides.apply(&mut config);
         Ok(config)
     }
 }
 
-fn complete(loaded: timeball_config::Loaded) -> Result<Config, Mistakes> {
-    for warning in &loaded.warnings {
-        logging::warn_lines(&warning.render(&loaded.document, Style::Plain));
+fn warn_of(warnings: &[Diagnostic], document: &Document) {
+    for warning in warnings {
+        logging::warn_lines(&warning.render(document, Style::Plain));
     }
-    let leap_table = leap_seconds::load(&loaded)?;
-    let mut config = loaded.config;
-    config.engine.discipline.leap_table = leap_table;
-    Ok(config)
 }
 
 impl Overrides {

@@ -1,4 +1,6 @@
-//! What is remembered of the oscillator across restarts: the file `drift` in the state directory.
+//! What is remembered of the oscillator across restarts.
+//!
+//! In the state directory it is the file `drift`:
 //!
 //! ```toml
 //! # The oscillator of this machine as timeball measured it.
@@ -7,23 +9,33 @@
 //! written = 2036-02-07T06:28:16Z # for people; not read back
 //! ```
 //!
+//! A file that the configuration names is chrony's: two numbers, how fast the system clock is if
+//! nobody corrects it and the bound of that, in ppm.
+//!
 //! It is replaced as a whole, so that a crash leaves the old one or the new one.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use thiserror::Error;
+use timeball_config::{DriftFile as Place, Files};
 use timeball_core::discipline::Drift;
 use timeball_host::atomic_file;
 use timeball_wire::Timestamp;
 
-/// The drift file of one state directory.
-#[derive(Clone, Debug)]
+/// The drift file of one daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftFile {
     path: PathBuf,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Native,
+    Chrony,
 }
 
 /// Why the file says nothing.
@@ -35,6 +47,9 @@ pub enum DriftError {
     /// It is not of the form described above.
     #[error("{0}")]
     Malformed(#[from] toml::de::Error),
+    /// It does not have two numbers.
+    #[error("it does not say frequency and skew, two numbers")]
+    NotTwoNumbers,
     /// A number is not one that an oscillator can have.
     #[error("{name} is {value}: {expected}")]
     Impossible {
@@ -56,13 +71,29 @@ struct Content {
 
 /// Kernels correct up to a tenth; an oscillator that needs as much is broken.
 const LARGEST_PPM: f64 = 100_000.0;
+/// No oscillator is known better than this (ppm), whatever a file says.
+const SMALLEST_SKEW_PPM: f64 = 1e-6;
 /// Longer files are not ours.
 const MAX_LENGTH: u64 = 4096;
 
 impl DriftFile {
     /// The drift file in `directory`.
     pub fn in_directory(directory: &Path) -> Self {
-        Self { path: directory.join("drift") }
+        Self { path: directory.join("drift"), format: Format::Native }
+    }
+
+    /// The drift file at `path`, as chrony has it.
+    pub fn chrony(path: &Path) -> Self {
+        Self { path: path.into(), format: Format::Chrony }
+    }
+
+    /// Where the configuration wants it; `None` if it wants none.
+    pub(crate) fn configured(files: &Files) -> Option<Self> {
+        match &files.drift_file {
+            Place::InStateDirectory => Some(Self::in_directory(&files.state_directory)),
+            Place::At { path, .. } => Some(Self::chrony(path)),
+            Place::None => None,
+        }
     }
 
     /// Where it is.
@@ -70,19 +101,11 @@ impl DriftFile {
         &self.path
     }
 
-    /// Makes the directory if it is missing. A daemon without one forgets its oscillator at its end,
-    /// and works nevertheless: failure is a warning.
-    pub(crate) fn make_directory(&self) {
-        let Some(directory) = self.path.parent().filter(|directory| !directory.exists()) else {
-            return;
-        };
-        if let Err(error) = DirBuilder::new().recursive(true).mode(0o750).create(directory) {
-            tracing::warn!(
-                "cannot make the state directory {}: {error}; the oscillator's frequency will not \
-                 be remembered",
-                directory.display()
-            );
-        }
+    /// When it was written last, and so the earliest that it can be now; `None` without a file.
+    pub(crate) fn written(&self) -> Option<Timestamp> {
+        let modified = fs::metadata(&self.path).ok()?.modified().ok()?;
+        let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_nanos(i64::try_from(since.as_nanos()).ok()?))
     }
 
     /// What it says; `None` while there is no such file.
@@ -98,7 +121,12 @@ impl DriftFile {
             }
             Ok(_) => {}
         }
-        parse(&fs::read_to_string(&self.path)?).map(Some)
+        let text = fs::read_to_string(&self.path)?;
+        match self.format {
+            Format::Native => parse(&text),
+            Format::Chrony => parse_chrony(&text),
+        }
+        .map(Some)
     }
 
     /// Writes `drift`, as of `now`.
@@ -106,14 +134,17 @@ impl DriftFile {
     /// # Errors
     /// When the directory does not take it.
     pub fn save(&self, drift: Drift, now: Timestamp) -> io::Result<()> {
-        let content = format!(
-            "# The oscillator of this machine as timeball measured it.\n\
-             frequency-ppm = {:?}\n\
-             uncertainty-ppm = {:?}\n\
-             written = {now:.0}\n",
-            drift.frequency * 1e6,
-            drift.uncertainty * 1e6,
-        );
+        let (frequency, uncertainty) = (drift.frequency * 1e6, drift.uncertainty * 1e6);
+        let content = match self.format {
+            Format::Native => format!(
+                "# The oscillator of this machine as timeball measured it.\n\
+                 frequency-ppm = {frequency:?}\n\
+                 uncertainty-ppm = {uncertainty:?}\n\
+                 written = {now:.0}\n",
+            ),
+            // A correction of zero has no sign.
+            Format::Chrony => format!("{:20.6} {uncertainty:20.6}\n", 0.0 - frequency),
+        };
         atomic_file::replace(&self.path, content.as_bytes())
     }
 }
@@ -136,6 +167,29 @@ fn parse(text: &str) -> Result<Drift, DriftError> {
         });
     }
     Ok(Drift { frequency: frequency_ppm * 1e-6, uncertainty: uncertainty_ppm * 1e-6 })
+}
+
+fn parse_chrony(text: &str) -> Result<Drift, DriftError> {
+    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+    let (Some(Ok(fast_ppm)), Some(Ok(skew_ppm))) = (numbers.next(), numbers.next()) else {
+        return Err(DriftError::NotTwoNumbers);
+    };
+    if !(-LARGEST_PPM..=LARGEST_PPM).contains(&fast_ppm) {
+        return Err(DriftError::Impossible {
+            name: "the frequency",
+            value: fast_ppm,
+            expected: "a number from -100000 to 100000 is expected",
+        });
+    }
+    if !(0.0..=LARGEST_PPM).contains(&skew_ppm) {
+        return Err(DriftError::Impossible {
+            name: "the skew",
+            value: skew_ppm,
+            expected: "a number from 0 to 100000 is expected",
+        });
+    }
+    let uncertainty = skew_ppm.max(SMALLEST_SKEW_PPM) * 1e-6;
+    Ok(Drift { frequency: 0.0 - fast_ppm * 1e-6, uncertainty })
 }
 
 #[cfg(test)]
@@ -204,16 +258,28 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_is_made_for_its_owner_and_group() {
-        use std::os::unix::fs::PermissionsExt;
+    fn chrony_says_how_fast_the_clock_is_and_we_what_it_needs() {
         let directory = tempfile::tempdir().unwrap();
-        let state = directory.path().join("lib/timeball");
-        let file = DriftFile::in_directory(&state);
-        file.make_directory();
-        assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777 & !0o750, 0);
-        file.save(Drift { frequency: 0.0, uncertainty: 1e-6 }, NOW).unwrap();
-        file.make_directory();
-        assert!(file.load().unwrap().is_some(), "one that exists is left alone");
+        let file = DriftFile::chrony(&directory.path().join("drift"));
+        assert_eq!(file.load().unwrap(), None);
+        file.save(Drift { frequency: -17.25e-6, uncertainty: 0.012e-6 }, NOW).unwrap();
+        assert_eq!(
+            fs::read_to_string(file.path()).unwrap(),
+            "           17.250000             0.012000\n"
+        );
+        let loaded = file.load().unwrap().unwrap();
+        assert!((loaded.frequency + 17.25e-6).abs() < 1e-15, "{loaded:?}");
+        assert!((loaded.uncertainty - 0.012e-6).abs() < 1e-15, "{loaded:?}");
+        file.save(Drift { frequency: 0.0, uncertainty: 1e-9 }, NOW).unwrap();
+        assert!(!fs::read_to_string(file.path()).unwrap().contains('-'));
+
+        fs::write(file.path(), "4.7619047619e+04 1").unwrap();
+        let loaded = file.load().unwrap().unwrap();
+        assert!((loaded.frequency + 0.047_619_047_619).abs() < 1e-12, "{loaded:?}");
+        for garbage in ["", "1.0", "x 1.0", "1.0 -1.0", "nan 1.0", "1e6 1.0", "1.0 inf"] {
+            fs::write(file.path(), garbage).unwrap();
+            assert!(file.load().is_err(), "{garbage:?}");
+        }
     }
 
     #[test]

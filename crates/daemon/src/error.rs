@@ -6,6 +6,7 @@ use thiserror::Error;
 use timeball_config::Mistakes;
 use timeball_core::engine::CommandError;
 use timeball_host::pid_file::PidFileError;
+use timeball_host::process::UserError;
 
 /// Why [`run`](crate::run) came back with an error.
 #[derive(Debug, Error)]
@@ -17,6 +18,18 @@ pub enum Error {
     /// The pid file is held by a running daemon, or cannot be written.
     #[error(transparent)]
     PidFile(#[from] PidFileError),
+    /// There is no such user, or its rights are not to be had.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// The daemon has no process of its own.
+    #[error("cannot go into the background: {0}")]
+    Detach(#[source] io::Error),
+    /// The daemon in the background did not start.
+    #[error("{0}")]
+    InBackground(String),
+    /// Whoever wants to know that the daemon has started cannot be told.
+    #[error("cannot tell that the daemon has started: {0}")]
+    Notify(#[source] io::Error),
     /// The log cannot be opened.
     #[error("{0}")]
     Log(#[source] io::Error),

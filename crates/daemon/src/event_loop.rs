@@ -8,8 +8,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use timeball_config::Config;
-use timeball_core::discipline::{ClockCommand, Drift};
-use timeball_core::engine::{Command, CommandError, ExchangeId, ResolveId, StampQuality, Transmit};
+use timeball_core::discipline::{self, ClockCommand, Drift};
+use timeball_core::engine::{
+    Command, CommandError, ExchangeId, PeerDatagram, Port, ResolveId, StampQuality, Transmit,
+};
 use timeball_core::report::Report;
 use timeball_core::server::{Counters, ServerView};
 use timeball_core::settings::Family;
@@ -20,24 +22,27 @@ use timeball_host::signals::{Signal, Signals};
 use timeball_host::{interfaces, random};
 use timeball_wire::{Instant, Span};
 
+use crate::cmdmon::CommandPlane;
 use crate::configuration::{ConfigFile, Configuration};
 use crate::control::listener::ControlListener;
-use crate::drift_file::DriftFile;
+use crate::directories;
 use crate::error::Error;
 use crate::exchanges::{Arrival, Exchanges};
 use crate::logging::{Log, Manner, Words};
 use crate::machine_clock::MachineClock;
+use crate::memory::Memory;
 use crate::names::Names;
-use crate::serve::Server;
+use crate::serve::{ForEngine, Server};
 
 /// How often the machine is looked at for what it does not tell: its addresses, and whether the
 /// server can listen where it could not before.
 const HOUSEKEEPING: Span = Span::from_secs(60);
 
 /// Who may adjust the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClockControl {
     /// We, if the configuration and the kernel let us.
+    #[default]
     AsConfigured,
     /// Not we, whatever the configuration says: the clock is watched.
     Never,
@@ -52,6 +57,7 @@ pub struct EventLoop {
     pub(crate) log: Option<Log>,
     words: Words,
     pub(crate) control: Option<ControlListener>,
+    pub(crate) commands: CommandPlane,
     pub(crate) server: Server,
     pub(crate) exchanges: Exchanges,
     clock: MachineClock,
@@ -59,7 +65,7 @@ pub struct EventLoop {
     /// Why the clock is only watched, if it is.
     watching: Option<String>,
     names: Names,
-    drift_file: DriftFile,
+    memory: Memory,
     signals: Option<Signals>,
     pub(crate) poll: PollSet,
     housekeeping_due: Instant,
@@ -67,6 +73,20 @@ pub struct EventLoop {
     pending: Vec<Signal>,
     /// Something happened that changes how the daemon describes itself.
     news: bool,
+    /// How far the clock was off (s) when it was first known.
+    first_offset: Option<f64>,
+}
+
+/// How a daemon begins, beside its configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Beginning {
+    pub(crate) clock_control: ClockControl,
+    /// Whose habits the log follows.
+    pub(crate) manner: Manner,
+    /// What the engine works by until [`EventLoop::begin_in_earnest`]; `None` to begin so.
+    pub(crate) first_settings: Option<Settings>,
+    /// Set the clock to the time of the last run, if it is behind that.
+    pub(crate) restore_time: bool,
 }
 
 impl EventLoop {
@@ -76,37 +96,48 @@ impl EventLoop {
     /// # Errors
     /// When this machine's clocks cannot be read or it has no random numbers.
     pub fn new(config: Config, clock_control: ClockControl) -> Result<Self, Error> {
-        Self::start(config, clock_control, Manner::Timeball)
+        Self::start(config, Beginning { clock_control, ..Beginning::default() })
     }
 
-    /// Like [`new`](Self::new), with a log in this manner.
-    pub(crate) fn start(
-        mut config: Config,
-        clock_control: ClockControl,
-        manner: Manner,
-    ) -> Result<Self, Error> {
+    /// Like [`new`](Self::new), with more to say about how.
+    pub(crate) fn start(mut config: Config, beginning: Beginning) -> Result<Self, Error> {
+        let Beginning { clock_control, manner, first_settings, restore_time } = beginning;
+        let words = Words::new(manner, &config);
         let mut clock = MachineClock::open().map_err(Error::Clock)?;
         let precision = Precision::measure().map_err(Error::Clock)?;
-        let drift_file = DriftFile::in_directory(&config.files.state_directory);
-        let drift = load_drift(&drift_file);
+        let memory = Memory::new(&config.files, clock.monotonic().map_err(Error::Clock)?);
+        let drift = memory.recall(&words);
         let watching = permit_clock_control(&mut config.engine, clock_control, &mut clock);
+        if restore_time && watching.is_none() {
+            clock.restore(memory.written(), &words).map_err(Error::Clock)?;
+        }
         let now = clock.now().map_err(Error::Clock)?;
         let seed = random::seed().map_err(Error::Random)?;
         let mut hash_key = [0; 16];
         random::fill(&mut hash_key).map_err(Error::Random)?;
-        let settings = config.engine.clone();
+        let settings = match first_settings {
+            Some(first) => Settings {
+                discipline: discipline::Settings {
+                    control: config.engine.discipline.control,
+                    ..first.discipline
+                },
+                ..first
+            },
+            None => config.engine.clone(),
+        };
         let engine = Engine::new(now, settings, drift, precision.span.seconds(), seed);
         let view = ServerView::unsynchronised(precision.log2, now.monotonic);
         let mut event_loop = Self {
             engine,
             control: None,
+            commands: CommandPlane::new(&config, hash_key),
             server: Server::new(&config, view, hash_key),
             exchanges: Exchanges::new(config.network.clone()),
             clock,
             clock_control,
             watching,
             names: Names::new().map_err(Error::Descriptors)?,
-            drift_file,
+            memory,
             signals: None,
             poll: PollSet::new(),
             housekeeping_due: now.monotonic,
@@ -114,9 +145,11 @@ impl EventLoop {
             news: true,
             configuration: None,
             log: None,
-            words: Words::new(manner, config.log.change_threshold),
+            words,
+            first_offset: None,
             config,
         };
+        event_loop.commands.sockets.open(&event_loop.config.chronyc);
         event_loop.open_control();
         event_loop.carry_out_outputs()?;
         Ok(event_loop)
@@ -127,8 +160,9 @@ impl EventLoop {
     /// # Errors
     /// The mistakes in the file, and as [`new`](Self::new).
     pub fn from_file(file: ConfigFile, clock_control: ClockControl) -> Result<Self, Error> {
-        let mut event_loop = Self::new(file.load()?, clock_control)?;
-        event_loop.configuration = Some(Configuration::file(file));
+        let configuration = Configuration::file(file);
+        let mut event_loop = Self::new(configuration.load()?, clock_control)?;
+        event_loop.configuration = Some(configuration);
         Ok(event_loop)
     }
 
@@ -153,7 +187,9 @@ impl EventLoop {
         self.take_names()?;
         self.meet_deadlines()?;
         self.server.answer(&self.poll, &self.clock).map_err(Error::Clock)?;
+        self.take_from_peers()?;
         self.attend_control()?;
+        self.attend_commands()?;
         self.take_signals();
         Ok(())
     }
@@ -201,14 +237,39 @@ impl EventLoop {
         self.watching.as_deref()
     }
 
+    /// What this daemon works by.
+    pub(crate) const fn configuration_in_force(&self) -> &Config {
+        &self.config
+    }
+
+    /// How far the clock was off (s; true time minus system clock) when it was first known.
+    pub(crate) const fn first_offset(&self) -> Option<f64> {
+        self.first_offset
+    }
+
+    /// Ends the time of the first settings: the engine works by the configuration from now on.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub(crate) fn begin_in_earnest(&mut self) -> Result<(), Error> {
+        let settings = Box::new(self.config.engine.clone());
+        self.command(Command::Configure(settings))?.map_err(Error::Command)
+    }
+
     /// Leaves the clock as it should run without us, and remembers the oscillator.
     ///
     /// # Errors
     /// When this machine's clocks cannot be read.
     pub fn stop(&mut self) -> Result<(), Error> {
+        self.memory.last_chance(self.monotonic()?);
         self.command(Command::Stop)?.map_err(Error::Command)?;
         self.control = None;
         Ok(())
+    }
+
+    /// As if the operator had sent this signal.
+    pub(crate) fn raise(&mut self, signal: Signal) {
+        self.pending.push(signal);
     }
 
     /// Signals that came since the last call.
@@ -226,14 +287,15 @@ impl EventLoop {
         self.watching =
             permit_clock_control(&mut config.engine, self.clock_control, &mut self.clock);
         self.server.configure(&config);
+        self.commands.configure(&config);
         self.exchanges.configure(config.network.clone());
         if let Some(log) = &self.log {
             log.configured(config.log.level);
         }
-        self.words.change_threshold = config.log.change_threshold;
-        if config.files.state_directory != self.config.files.state_directory {
-            self.drift_file = DriftFile::in_directory(&config.files.state_directory);
-            self.drift_file.make_directory();
+        self.words.configure(&config);
+        if config.files != self.config.files {
+            directories::make_for(&config, None);
+            self.memory = Memory::new(&config.files, self.monotonic()?);
         }
         if config.files.pid_file != self.config.files.pid_file {
             tracing::warn!("`pid-file` has changed, which takes a restart; the old one stays");
@@ -276,8 +338,10 @@ impl EventLoop {
     fn watch(&mut self) {
         self.poll.clear();
         self.exchanges.watch(&mut self.poll);
+        self.server.set_peers(self.engine.peers().collect());
         self.server.watch(&mut self.poll);
         self.names.watch(&mut self.poll);
+        self.commands.sockets.watch(&mut self.poll);
         if let Some(control) = &mut self.control {
             control.watch(&mut self.poll);
         }
@@ -326,6 +390,24 @@ impl EventLoop {
             self.engine.handle(now, input);
             self.carry_out_outputs()?;
         }
+    }
+
+    /// What came to the server's sockets and is ours.
+    fn take_from_peers(&mut self) -> Result<(), Error> {
+        for arrival in self.server.taken_for_engine() {
+            match &arrival {
+                ForEngine::Sent { exchange, at, quality } => {
+                    let (exchange, at, quality) = (*exchange, *at, *quality);
+                    self.tell(Input::Sent { exchange, at, quality })?;
+                }
+                ForEngine::Datagram { from, to, bytes, received, quality } => {
+                    let (from, to, received, quality) = (*from, *to, *received, *quality);
+                    let datagram = PeerDatagram { from, to, bytes, received, quality };
+                    self.tell(Input::PeerDatagram(datagram))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take_names(&mut self) -> Result<(), Error> {
@@ -403,6 +485,9 @@ impl EventLoop {
                         self.exchanges.clock_stepped();
                         self.server.clock_stepped();
                     }
+                    if let Event::Updated { offset, .. } = event {
+                        self.first_offset.get_or_insert(offset);
+                    }
                     self.words.log(&event);
                     self.news = true;
                 }
@@ -426,7 +511,12 @@ impl EventLoop {
         let exchange = request.exchange;
         self.exchanges.prepare(self.clock.system().map_err(Error::Clock)?);
         let before = self.clock.system().map_err(Error::Clock)?;
-        let sent = self.exchanges.transmit(request, before);
+        let sent = match request.from {
+            Port::Fresh => self.exchanges.transmit(request, before),
+            Port::Server => {
+                self.server.send(exchange, &request.datagram, request.destination, before)
+            }
+        };
         let now = self.now()?;
         self.engine.handle(
             now,
@@ -463,10 +553,8 @@ impl EventLoop {
     }
 
     fn save_drift(&mut self, drift: Drift) -> Result<(), Error> {
-        let now = self.clock.system().map_err(Error::Clock)?;
-        if let Err(error) = self.drift_file.save(drift, now) {
-            tracing::warn!("cannot write {}: {error}", self.drift_file.path().display());
-        }
+        let now = self.now()?;
+        self.memory.keep(drift, now.monotonic, now.system);
         Ok(())
     }
 }
@@ -501,11 +589,4 @@ fn permit_clock_control(
     tracing::info!("the clock is watched and not corrected: {reason}");
     settings.discipline.control = false;
     Some(reason)
-}
-
-fn load_drift(file: &DriftFile) -> Option<Drift> {
-    file.load().unwrap_or_else(|error| {
-        tracing::warn!("{}: {error}; it is ignored", file.path().display());
-        None
-    })
 }

@@ -9,17 +9,22 @@
 //! | `network_cards` | the clocks of cards that stamp datagrams themselves |
 //! | `names` | host names to addresses |
 //! | `serve` | the server's sockets, from request to answer |
+//! | `cmdmon` | chronyc's protocol |
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
 //! | `configuration` | where the configuration comes from |
 //! | `reload` | another configuration, the same history |
 //! | `leap_seconds` | where they are known from |
+//! | `memory` | when the oscillator is remembered |
 //! | `drift_file` | what is remembered of the oscillator |
+//! | `first_correction` | setting the clock before anything else |
+//! | `process` | what the daemon does to its own process |
 //! | `directories` | those that the daemon makes for itself |
 //! | [`logging`] | what log lines look like, and where they go |
 //! | `service` | what the service manager is told |
 //! | [`demo`] | servers on loopback to show the daemon to |
 #![forbid(unsafe_code)]
 
+mod cmdmon;
 mod configuration;
 pub mod control;
 pub mod demo;
@@ -28,11 +33,14 @@ mod drift_file;
 mod error;
 pub mod event_loop;
 mod exchanges;
+mod first_correction;
 mod leap_seconds;
 pub mod logging;
 mod machine_clock;
+mod memory;
 mod names;
 mod network_cards;
+mod process;
 mod reload;
 mod run;
 mod serve;
@@ -42,4 +50,4 @@ pub use configuration::{ConfigFile, ConfigText, Configuration, Overrides};
 pub use drift_file::{DriftError, DriftFile};
 pub use error::Error;
 pub use event_loop::{ClockControl, EventLoop};
-pub use run::{Options, run};
+pub use run::{Ending, Options, Place, Task, run};

@@ -6,7 +6,9 @@ use timeball_core::Now;
 use timeball_core::discipline::{ClockCommand, SyncStatus};
 use timeball_core::engine::ClockError;
 use timeball_host::clock::{self, Clock, Controller, KernelLeap};
-use timeball_wire::{Instant, LeapIndicator, Timestamp};
+use timeball_wire::{Instant, LeapIndicator, Span, Timestamp};
+
+use crate::logging::Words;
 
 /// The clocks, and perhaps the right to adjust them.
 #[derive(Debug)]
@@ -79,6 +81,20 @@ impl MachineClock {
         }
     }
 
+    /// Sets the clock forward to `last_run`, when it was right for the last time that we know of, if
+    /// it is behind that: machines without a battery start in the past.
+    pub(crate) fn restore(&mut self, last_run: Option<Timestamp>, words: &Words) -> io::Result<()> {
+        let behind = last_run.map(|last_run| Ok::<_, io::Error>(last_run - self.system()?));
+        match behind.transpose()?.filter(|behind| *behind > Span::ZERO) {
+            None => {}
+            Some(behind) => match self.adjust(ClockCommand::Step(behind)) {
+                Ok(()) => words.time_restored(),
+                Err(error) => tracing::warn!("the clock cannot be set: {error}"),
+            },
+        }
+        Ok(())
+    }
+
     /// Carries out a command.
     pub(crate) fn adjust(&mut self, command: ClockCommand) -> Result<(), ClockError> {
         let Some(controller) = &mut self.controller else {
@@ -114,8 +130,6 @@ fn kernel_status(status: &SyncStatus) -> clock::SyncStatus {
 
 #[cfg(test)]
 mod tests {
-    use timeball_wire::Span;
-
     use super::*;
 
     #[test]

@@ -18,7 +18,7 @@ impl EventLoop {
         };
         match configuration.load() {
             Ok(config) => {
-                let done = format!("{} is in force", configuration.name());
+                let done = format!("{} is in force", configuration.text.name());
                 self.configure(config)?;
                 Ok(Ok(done))
             }

@@ -8,7 +8,7 @@ use std::thread;
 use timeball_config::Dialect;
 use timeball_daemon::control::{Answer, Request, Response, ask};
 use timeball_daemon::demo::DemoServers;
-use timeball_daemon::{ClockControl, ConfigFile, Configuration, Error, Options, logging, run};
+use timeball_daemon::{ClockControl, ConfigFile, Configuration, Ending, Error, Options, run};
 use timeball_wire::Span;
 
 /// More questions than any of the waits needs; each takes a turn of the daemon's loop.
@@ -42,14 +42,9 @@ fn a_daemon_starts_reloads_and_stops() {
         fs::write(path("timeball.toml"), text).unwrap();
     };
     write(1);
-    let options = Options {
-        configuration: Configuration::file(ConfigFile {
-            path: path("timeball.toml"),
-            dialect: Dialect::Native,
-        }),
-        clock_control: ClockControl::Never,
-        log: logging::Options::default(),
-    };
+    let file = ConfigFile { path: path("timeball.toml"), dialect: Dialect::Native };
+    let options =
+        Options { clock_control: ClockControl::Never, ..Options::new(Configuration::file(file)) };
     let wait_for = |sources: usize| {
         for _ in 0..MAX_QUESTIONS {
             // Before its start there is nobody to ask.
@@ -87,7 +82,7 @@ fn a_daemon_starts_reloads_and_stops() {
     wait_for(2);
 
     signal("-TERM");
-    daemon.join().unwrap().unwrap();
+    assert_eq!(daemon.join().unwrap().unwrap(), Ending::Done);
     assert!(!path("run/pid").exists());
     assert!(!path("run/socket").exists());
 

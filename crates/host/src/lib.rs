@@ -11,6 +11,7 @@
 //! | [`poll`] | wait for descriptors until a deadline |
 //! | [`wake`] | a pipe by which another thread ends that wait |
 //! | [`signals`] | TERM, INT, HUP and USR1 as something to wait for |
+//! | [`process`] | leave the terminal, take precedence, give up rights |
 //! | [`resolver`] | host names to addresses without blocking the loop |
 //! | [`interfaces`] | this machine's own addresses and interfaces |
 //! | [`random`] | entropy from the operating system |
@@ -43,6 +44,7 @@ pub mod phc;
 pub mod pid_file;
 pub mod poll;
 pub mod precision;
+pub mod process;
 pub mod random;
 pub mod resolver;
 pub mod service;

@@ -100,7 +100,7 @@ fn wait_for_word(child: libc::pid_t, mut daemon: File) -> io::Result<Result<(), 
     // SAFETY: a null pointer says that the status is not wanted.
     check(unsafe { libc::waitpid(child, ptr::null_mut(), 0) })?;
     let mut word = Vec::new();
-    daemon.by_ref().take(4096).read_to_end(&mut word)?;
+    Read::by_ref(&mut daemon).take(4096).read_to_end(&mut word)?;
     Ok(match word.as_slice() {
         [0] => Ok(()),
         [] => Err("the daemon ended without a word".to_owned()),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser};
 use timeball_config::Level;
 use timeball_daemon::logging::Destination;
+use timeball_wire::Span;
 
 /// The program `chronyd`.
 #[derive(Debug, Parser)]
@@ -71,7 +72,7 @@ pub(crate) struct ChronydArguments {
     pub(crate) restore_time: bool,
     /// Exit after this many seconds
     #[arg(short = 't', value_name = "SECONDS", allow_negative_numbers = true)]
-    pub(crate) timeout: Option<i32>,
+    timeout: Option<i32>,
     /// Run as this user
     #[arg(short = 'u', value_name = "USER")]
     pub(crate) user: Option<String>,
@@ -122,14 +123,86 @@ impl ChronydArguments {
         }
     }
 
-    pub(crate) fn level(&self) -> Option<Level> {
-        Some(match self.log_level {
+    pub(crate) fn level(&self) -> Level {
+        match self.log_level {
             _ if self.debug > 1 => Level::Debug,
-            _ if self.print_configuration => Level::Warn,
             ..=-1 => Level::Debug,
             0 => Level::Info,
             1 => Level::Warn,
             2.. => Level::Error,
-        })
+        }
+    }
+
+    /// How long to run; a negative number has no end.
+    pub(crate) fn time_limit(&self) -> Option<Span> {
+        self.timeout.filter(|&limit| limit >= 0).map(|limit| Span::from_secs(limit.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(words: &[&str]) -> ChronydArguments {
+        let all = std::iter::once("chronyd").chain(words.iter().copied());
+        Chronyd::try_parse_from(all).unwrap().arguments
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Chronyd::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_together_and_come_twice() {
+        let arguments = parse(&["-nd", "-d", "-4", "-6", "-u", "ntp", "-u", "root", "-f/x.conf"]);
+        assert_eq!((arguments.debug, arguments.foreground), (2, true));
+        assert_eq!((arguments.ipv4, arguments.ipv6), (false, true));
+        assert_eq!(arguments.user.as_deref(), Some("root"));
+        assert_eq!(arguments.file(), PathBuf::from("/x.conf"));
+        assert_eq!(arguments.level(), Level::Debug);
+    }
+
+    #[test]
+    fn negative_numbers_are_values() {
+        let arguments = parse(&["-F", "-1", "-L", "-1", "-t", "-5"]);
+        assert_eq!((arguments.filter, arguments.level()), (-1, Level::Debug));
+        assert_eq!(arguments.time_limit(), None);
+        assert_eq!(parse(&["-t", "0"]).time_limit(), Some(Span::ZERO));
+    }
+
+    #[test]
+    fn the_daemon_stays_where_people_watch_it() {
+        for (words, stays, destination) in [
+            (&[][..], false, Destination::SystemLog),
+            (&["-n"], true, Destination::SystemLog),
+            (&["-d"], true, Destination::StandardError),
+            (&["-q"], true, Destination::StandardError),
+            (&["-Q"], true, Destination::StandardError),
+            (&["-l", "/x.log"], false, Destination::File("/x.log".into())),
+            (&["-d", "-l", "/x.log"], true, Destination::File("/x.log".into())),
+        ] {
+            let arguments = parse(words);
+            assert_eq!(arguments.stays(), stays, "{words:?}");
+            assert_eq!(arguments.log_destination(), destination, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn directives_take_the_place_of_the_file() {
+        let arguments = parse(&["-Q", "server ntp.example iburst", "maxupdateskew 5"]);
+        assert_eq!(arguments.directives, ["server ntp.example iburst", "maxupdateskew 5"]);
+        assert!(arguments.print_offset && !arguments.set_once);
+        assert!(parse(&["-Q", "-q"]).set_once);
+    }
+
+    #[test]
+    fn nonsense_is_an_error() {
+        for words in [&["-Z"][..], &["-t", "x"], &["-f"], &["-P", "300"], &["--quiet"]] {
+            let all = std::iter::once(&"chronyd").chain(words);
+            assert!(Chronyd::try_parse_from(all).is_err(), "{words:?}");
+        }
     }
 }

@@ -5,11 +5,13 @@ mod arguments;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use timeball_config::Dialect;
+use timeball_config::{Dialect, Style};
 use timeball_core::settings::Family;
 use timeball_daemon::{
-    ClockControl, ConfigFile, ConfigText, Configuration, Options, Overrides, logging,
+    ClockControl, ConfigFile, ConfigText, Configuration, Ending, Options, Overrides, Place, Task,
+    logging,
 };
+use timeball_host::process;
 
 use crate::outcome::Outcome;
 pub(crate) use arguments::{Chronyd, ChronydArguments};
@@ -33,13 +35,56 @@ pub(crate) fn run(arguments: &ChronydArguments) -> Outcome {
         println!("chronyd (timeball) version {}", env!("CARGO_PKG_VERSION"));
         return Outcome::Yes;
     }
-    match timeball_daemon::run(&options(arguments)) {
-        Ok(()) => Outcome::Yes,
+    if let Some(reason) = refusal(arguments) {
+        eprintln!("Fatal error : {reason}");
+        return Outcome::No;
+    }
+    if arguments.print_configuration {
+        return print_configuration(arguments);
+    }
+    let options = options(arguments);
+    match timeball_daemon::run(&options) {
+        Ok(Ending::Done) => Outcome::Yes,
+        Ok(Ending::WithoutTime) => Outcome::No,
         Err(error) => {
-            logging::fatal(&error);
+            logging::fatal(&error, &options.log);
             Outcome::No
         }
     }
+}
+
+/// Why nothing is done at all.
+fn refusal(arguments: &ChronydArguments) -> Option<&'static str> {
+    let needs_no_rights = arguments.any_user || arguments.print_offset;
+    (!needs_no_rights && !arguments.print_configuration && !process::is_superuser())
+        .then_some("Not superuser")
+}
+
+/// Prints the directives in force: those of included files follow in place of what includes them.
+fn print_configuration(arguments: &ChronydArguments) -> Outcome {
+    match text(arguments).read() {
+        Ok(loaded) => {
+            directives(loaded.document.text()).for_each(|line| println!("{line}"));
+            Outcome::Yes
+        }
+        Err(mistakes) => {
+            eprintln!("{}", mistakes.render(Style::of_stderr()).trim_end());
+            Outcome::No
+        }
+    }
+}
+
+/// The lines of chrony.conf that say something, but for those that only name other files.
+fn directives(text: &str) -> impl Iterator<Item = &str> {
+    let inclusions = ["include", "confdir", "sourcedir"];
+    let includes = move |line: &str| {
+        let first = line.split_ascii_whitespace().next().unwrap_or_default();
+        inclusions.iter().any(|inclusion| first.eq_ignore_ascii_case(inclusion))
+    };
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with(['!', ';', '#', '%']))
+        .filter(move |line| !includes(line))
 }
 
 /// The daemon's options that mean the same.
@@ -54,8 +99,18 @@ fn options(arguments: &ChronydArguments) -> Options {
         log: logging::Options {
             destination: arguments.log_destination(),
             manner: logging::Manner::Chronyd,
-            level: arguments.level(),
+            level: Some(arguments.level()),
         },
+        task: match (arguments.set_once, arguments.print_offset) {
+            (true, _) => Task::SetOnce,
+            (false, true) => Task::Measure,
+            (false, false) => Task::Run,
+        },
+        place: if arguments.stays() { Place::Foreground } else { Place::Background },
+        time_limit: arguments.time_limit(),
+        restore_time: arguments.restore_time,
+        reload_measurements: arguments.reload,
+        notify: arguments.notify,
     }
 }
 
@@ -64,7 +119,7 @@ fn text(arguments: &ChronydArguments) -> ConfigText {
     if arguments.directives.is_empty() {
         ConfigText::File(ConfigFile { path: arguments.file(), dialect })
     } else {
-        ConfigText::Arguments { directives: arguments.directives.clone(), dialect }
+        ConfigText::Arguments(arguments.directives.clone())
     }
 }
 
@@ -80,5 +135,47 @@ fn overrides(arguments: &ChronydArguments) -> Overrides {
         lock_memory: arguments.lock_memory,
         restarted: arguments.restarted,
         client_only: arguments.print_offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_are_directives() {
+        let text =
+            "# comment\n\n  server a.example iburst\nInclude /etc/x/*.conf\n! no\nmakestep 1 3\n";
+        let lines: Vec<&str> = directives(text).collect();
+        assert_eq!(lines, ["server a.example iburst", "makestep 1 3"]);
+    }
+
+    #[test]
+    fn the_daemon_does_what_the_options_ask_for() {
+        let parse = |words: &[&str]| {
+            let all = std::iter::once("chronyd").chain(words.iter().copied());
+            options(&Chronyd::try_parse_from(all).unwrap().arguments)
+        };
+        let measure = parse(&["-Q", "-t", "3", "server 192.0.2.1"]);
+        assert_eq!((measure.task, measure.place), (Task::Measure, Place::Foreground));
+        assert_eq!(measure.time_limit, Some(timeball_wire::Span::from_secs(3)));
+        assert!(measure.configuration.overrides.client_only);
+        let daemon = parse(&["-R", "-r", "-s", "-m", "-P", "10", "-u", "chrony", "-x", "-6"]);
+        assert_eq!((daemon.task, daemon.place), (Task::Run, Place::Background));
+        assert_eq!(daemon.clock_control, ClockControl::Never);
+        assert!(daemon.restore_time && daemon.reload_measurements);
+        assert_eq!(
+            daemon.configuration.overrides,
+            Overrides {
+                family: Some(Family::Ipv6),
+                user: Some("chrony".to_owned()),
+                priority: Some(10),
+                lock_memory: true,
+                restarted: true,
+                client_only: false,
+            }
+        );
+        assert_eq!(parse(&["-q"]).task, Task::SetOnce);
+        assert_eq!(parse(&["-P", "0"]).configuration.overrides.priority, None);
     }
 }

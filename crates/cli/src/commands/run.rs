@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use timeball_config::{Dialect, Level, Style};
-use timeball_daemon::{ClockControl, ConfigFile, Configuration, Error, Options, logging};
+use timeball_daemon::{ClockControl, ConfigFile, Configuration, Ending, Error, Options, logging};
 
 use super::config::word_of;
 use crate::outcome::{Failure, Outcome};
@@ -26,20 +26,18 @@ pub(crate) struct RunArguments {
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<Outcome, Failure> {
+    let file = ConfigFile { path: arguments.config.clone(), dialect: arguments.dialect };
     let options = Options {
-        configuration: Configuration::file(ConfigFile {
-            path: arguments.config.clone(),
-            dialect: arguments.dialect,
-        }),
         clock_control: if arguments.no_clock {
             ClockControl::Never
         } else {
             ClockControl::AsConfigured
         },
         log: logging::Options { level: arguments.log_level, ..logging::Options::default() },
+        ..Options::new(Configuration::file(file))
     };
     match timeball_daemon::run(&options) {
-        Ok(()) => Ok(Outcome::Yes),
+        Ok(ending) => Ok(Outcome::from(ending == Ending::Done)),
         Err(Error::Configuration(mistakes)) => {
             Err(Failure::Configuration(mistakes.render(Style::of_stderr())))
         }

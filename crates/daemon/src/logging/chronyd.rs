@@ -5,87 +5,272 @@
 use std::net::{IpAddr, SocketAddr};
 
 use timeball_core::Event;
-use timeball_core::event::Severity;
+use timeball_core::association::Connectivity;
+use timeball_core::engine::SourceChange;
+use timeball_core::event::{Cause, Severity};
 use timeball_core::selection::State;
 use timeball_wire::KissCode;
 
-/// The lines for an event, which may be none.
-pub(super) fn lines(event: &Event) -> Vec<(Severity, String)> {
-    let (info, warning) = (Severity::Info, Severity::Warning);
-    let one = |severity, line: String| vec![(severity, line)];
-    match event {
-        Event::SystemPeer { name } => one(info, format!("Selected source {}", source(name))),
-        Event::Unsynchronised { reason, .. } => one(warning, format!("Can't synchronise: {reason}")),
-        Event::SourceState { name, state, reason } => match state {
-            State::Falseticker => one(warning, format!("Detected falseticker {}", source(name))),
-            _ => one(event.severity(), format!("Source {}: {state}: {reason}", source(name))),
-        },
+use super::words::Limits;
+
+/// The line for an event, if it is worth one.
+pub(super) fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
+    use Severity::{Debug, Error, Info, Warning};
+    Some(match event {
+        Event::SystemPeer { name } => (Info, format!("Selected source {}", Label(name))),
+        Event::Unsynchronised { cause, .. } => no_time(*cause)?,
+        Event::SourceState { name, state, reason } => source_state(name, *state, reason, limits),
+        Event::Updated { unforeseen, .. } if unforeseen.abs() > limits.change => {
+            (Warning, format!("System clock wrong by {unforeseen:.6} seconds"))
+        }
+        Event::OffsetIgnored { offset, limit } => {
+            (Warning, refused_change(*offset, *limit, "ignored"))
+        }
+        Event::OffsetFatal { offset, limit } => (Error, refused_change(*offset, *limit, "exiting")),
+        Event::Added { name } => (Info, format!("Added source {}", Label(name))),
+        Event::Removed { name } => (Info, format!("Removed source {}", Label(name))),
+        Event::Connectivity { name, connectivity } => {
+            let now = match connectivity {
+                Connectivity::Online | Connectivity::AutoOffline => "online",
+                Connectivity::Offline => "offline",
+            };
+            (Info, format!("Source {} {now}", Label(name).address()))
+        }
+        Event::Modified { name, change } => (Info, modified(name, *change)),
         Event::Kiss { name, code: KissCode::Rate } => {
-            one(warning, format!("Received KoD RATE from {}", address(name)))
+            (Warning, format!("Received KoD RATE from {}", Label(name).address()))
         }
-        Event::Replaced { name, old, new: Some(new), .. } => one(
-            info,
-            format!("Source {} replaced with {} ({})", old.ip(), new.ip(), plain_name(name)),
-        ),
+        Event::Replaced { name, old, new: Some(new), .. } => {
+            let name = Label(name).name();
+            (Info, format!("Source {} replaced with {} ({name})", old.ip(), new.ip()))
+        }
         Event::Stepped { by } => {
-            one(warning, format!("System clock was stepped by {:.6} seconds", by.seconds()))
+            (Warning, format!("System clock was stepped by {:.6} seconds", by.seconds()))
         }
-        Event::ForeignStep { by } => {
-            let way = if by.seconds() < 0.0 { "Backward" } else { "Forward" };
-            one(warning, format!("{way} time jump detected!"))
+        Event::ForeignStep { by } if by.is_negative() => {
+            (Warning, "Backward time jump detected!".to_owned())
         }
-        Event::Resumed { .. } => one(warning, "Forward time jump detected!".to_owned()),
-        Event::LeapArmed { direction: 1 } => {
-            one(info, "System clock status set to insert leap second".to_owned())
+        Event::ForeignStep { .. } | Event::Resumed { .. } => {
+            (Warning, "Forward time jump detected!".to_owned())
         }
-        Event::LeapArmed { direction: -1 } => {
-            one(info, "System clock status set to delete leap second".to_owned())
+        Event::LeapArmed { direction } => {
+            let what = match direction {
+                1 => "set to insert",
+                -1 => "set to delete",
+                _ => "set to not insert/delete",
+            };
+            (Info, format!("System clock status {what} leap second"))
         }
-        Event::LeapArmed { .. } => {
-            one(info, "System clock status reset after leap second".to_owned())
-        }
+        Event::LeapDone => (Info, "System clock status reset after leap second".to_owned()),
         Event::ResolveFailed { name, reason } => {
-            one(Severity::Debug, format!("Could not resolve {name} : {reason}"))
+            (Debug, format!("Could not resolve address of {name} : {reason}"))
         }
-        Event::ClockError { reason } => {
-            one(Severity::Error, format!("Could not adjust system clock : {reason}"))
+        Event::ClockError { reason } => (Error, format!("Could not step system clock : {reason}")),
+        // chronyd shows these in its reports alone.
+        Event::Reachability { .. } | Event::Reconfigured { .. } | Event::StepRefused { .. } => {
+            (Debug, event.to_string())
         }
-        Event::Reachability { .. } | Event::Reconfigured { .. } => {
-            one(Severity::Debug, event.to_string())
+        _ => (event.severity(), event.to_string()),
+    })
+}
+
+fn no_time(cause: Cause) -> Option<(Severity, String)> {
+    let why = match cause {
+        Cause::NoSources => "no sources".to_owned(),
+        Cause::NoneSelectable { unreachable } => {
+            format!("no selectable sources ({unreachable} unreachable sources)")
         }
-        _ => one(event.severity(), event.to_string()),
-    }
-}
-
-/// `ADDRESS (NAME)` of what we call `NAME (ADDRESS)`.
-fn source(label: &str) -> String {
-    match split(label) {
-        (Some(name), address) => format!("{address} ({name})"),
-        (None, address) => address,
-    }
-}
-
-fn address(label: &str) -> String {
-    split(label).1
-}
-
-fn plain_name(label: &str) -> String {
-    let (name, address) = split(label);
-    name.unwrap_or(address)
-}
-
-/// Name, if it is not the address itself, and address without a port.
-fn split(label: &str) -> (Option<String>, String) {
-    let without_port = |text: &str| match text.parse::<SocketAddr>() {
-        Ok(address) => address.ip().to_string(),
-        Err(_) => text.to_owned(),
+        Cause::NoMajority { agreeing, candidates } if agreeing < 2 => {
+            format!("no majority (no agreement among {candidates} sources)")
+        }
+        Cause::NoMajority { agreeing, candidates } => {
+            format!("no majority (only {agreeing} of {candidates} sources agree)")
+        }
+        Cause::TooFew => "not enough selectable sources".to_owned(),
+        Cause::RequiredMissing => "no required source in selectable sources".to_owned(),
+        // It will have more to say, or select a source, soon.
+        Cause::Waiting | Cause::Aged => return None,
     };
-    let parts = label.strip_suffix(')').and_then(|label| label.split_once(" ("));
-    match parts {
-        Some((name, address)) if name.parse::<IpAddr>().is_err() => {
-            (Some(name.to_owned()), without_port(address))
+    Some((Severity::Warning, format!("Can't synchronise: {why}")))
+}
+
+fn source_state(name: &str, state: State, reason: &str, limits: &Limits) -> (Severity, String) {
+    let source = Label(name);
+    match state {
+        State::Falseticker => (Severity::Warning, format!("Detected falseticker {source}")),
+        State::Distant => {
+            let limit = limits.selection.maximum_distance;
+            let line =
+                format!("Root distance of {source} exceeds maxdistance of {limit:.3} seconds");
+            (Severity::Warning, line)
         }
-        Some((_, address)) => (None, without_port(address)),
-        None => (None, without_port(label)),
+        State::Jittery => {
+            let limit = limits.selection.maximum_jitter;
+            let line = format!("Jitter of {source} exceeds maxjitter of {limit:.3} seconds");
+            (Severity::Warning, line)
+        }
+        _ => (Severity::Debug, format!("Source {source}: {state}: {reason}")),
+    }
+}
+
+fn refused_change(offset: f64, limit: f64, what_now: &str) -> String {
+    format!(
+        "Adjustment of {offset:.3} seconds exceeds the allowed maximum of {limit:.3} seconds \
+         ({what_now}) "
+    )
+}
+
+fn modified(name: &str, change: SourceChange) -> String {
+    let address = Label(name).address();
+    let new = match change {
+        SourceChange::MinPoll(poll) => format!("minpoll {}", poll.exponent()),
+        SourceChange::MaxPoll(poll) => format!("maxpoll {}", poll.exponent()),
+        SourceChange::MaxDelay(delay) => format!("maxdelay {delay:.6}"),
+        SourceChange::MaxDelayRatio(ratio) => format!("maxdelayratio {ratio:.6}"),
+        SourceChange::MaxDelayDevRatio(ratio) => format!("maxdelaydevratio {ratio:.6}"),
+        SourceChange::MinStratum(stratum) => format!("minstratum {stratum}"),
+        SourceChange::PollTarget(target) => format!("polltarget {target}"),
+        SourceChange::Offset(offset) => format!("offset {offset:.6}"),
+        SourceChange::Options(_) => {
+            return format!("Source {} selection options modified", Label(name));
+        }
+    };
+    format!("Source {address} new {new}")
+}
+
+/// What we call a source: its name, and its address in parentheses if that is not the name. It is
+/// displayed as chronyd does it, the other way round.
+struct Label<'a>(&'a str);
+
+impl std::fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.parts() {
+            (Some(name), address) => write!(f, "{address} ({name})"),
+            (None, address) => f.write_str(&address),
+        }
+    }
+}
+
+impl Label<'_> {
+    fn address(&self) -> String {
+        self.parts().1
+    }
+
+    fn name(&self) -> String {
+        let (name, address) = self.parts();
+        name.map_or(address, str::to_owned)
+    }
+
+    /// Name, if it is not the address itself, and address without a port.
+    fn parts(&self) -> (Option<&str>, String) {
+        let without_port = |text: &str| match text.parse::<SocketAddr>() {
+            Ok(address) => address.ip().to_string(),
+            Err(_) => text.to_owned(),
+        };
+        match self.0.strip_suffix(')').and_then(|label| label.split_once(" (")) {
+            Some((name, address)) if name.parse::<IpAddr>().is_err() => {
+                (Some(name), without_port(address))
+            }
+            Some((_, address)) => (None, without_port(address)),
+            None => (None, without_port(self.0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use timeball_core::association::PollInterval;
+    use timeball_core::selection;
+    use timeball_wire::Span;
+
+    use super::*;
+
+    fn said(event: &Event) -> Option<String> {
+        let selection =
+            selection::Settings { maximum_distance: 3.0, ..selection::Settings::default() };
+        let limits = Limits { change: 1.0, selection };
+        let line = line(event, &limits).filter(|(severity, _)| *severity > Severity::Debug);
+        line.map(|(_, line)| line)
+    }
+
+    #[test]
+    fn what_monitoring_looks_for_is_said_in_chronyds_words() {
+        let name = || "ntp.example (192.0.2.1)".to_owned();
+        let literal = || "192.0.2.1:1123".to_owned();
+        let lost = |cause| Event::Unsynchronised { reason: String::new(), cause };
+        let state = |state| Event::SourceState { name: name(), state, reason: String::new() };
+        let [old, new] = [1, 2].map(|last| SocketAddr::from(([192, 0, 2, last], 123)));
+        for (event, line) in [
+            (Event::SystemPeer { name: name() }, "Selected source 192.0.2.1 (ntp.example)"),
+            (Event::SystemPeer { name: literal() }, "Selected source 192.0.2.1"),
+            (
+                lost(Cause::NoMajority { agreeing: 2, candidates: 5 }),
+                "Can't synchronise: no majority (only 2 of 5 sources agree)",
+            ),
+            (
+                lost(Cause::NoMajority { agreeing: 1, candidates: 5 }),
+                "Can't synchronise: no majority (no agreement among 5 sources)",
+            ),
+            (
+                lost(Cause::NoneSelectable { unreachable: 1 }),
+                "Can't synchronise: no selectable sources (1 unreachable sources)",
+            ),
+            (lost(Cause::NoSources), "Can't synchronise: no sources"),
+            (state(State::Falseticker), "Detected falseticker 192.0.2.1 (ntp.example)"),
+            (
+                state(State::Distant),
+                "Root distance of 192.0.2.1 (ntp.example) exceeds maxdistance of 3.000 seconds",
+            ),
+            (
+                Event::Updated { offset: -2.5, unforeseen: -2.0 },
+                "System clock wrong by -2.000000 seconds",
+            ),
+            (
+                Event::OffsetFatal { offset: 2.0, limit: 0.1 },
+                "Adjustment of 2.000 seconds exceeds the allowed maximum of 0.100 seconds (exiting) ",
+            ),
+            (
+                Event::Stepped { by: Span::from_seconds(-1.5) },
+                "System clock was stepped by -1.500000 seconds",
+            ),
+            (Event::ForeignStep { by: Span::from_seconds(-1.5) }, "Backward time jump detected!"),
+            (Event::Resumed { after: Span::from_secs(60) }, "Forward time jump detected!"),
+            (
+                Event::Kiss { name: name(), code: KissCode::Rate },
+                "Received KoD RATE from 192.0.2.1",
+            ),
+            (
+                Event::Replaced { name: name(), old, new: Some(new), reason: String::new() },
+                "Source 192.0.2.1 replaced with 192.0.2.2 (ntp.example)",
+            ),
+            (
+                Event::Connectivity { name: name(), connectivity: Connectivity::Offline },
+                "Source 192.0.2.1 offline",
+            ),
+            (
+                Event::Modified {
+                    name: literal(),
+                    change: SourceChange::MinPoll(PollInterval::new(5)),
+                },
+                "Source 192.0.2.1 new minpoll 5",
+            ),
+            (Event::Added { name: name() }, "Added source 192.0.2.1 (ntp.example)"),
+            (Event::LeapArmed { direction: 1 }, "System clock status set to insert leap second"),
+        ] {
+            assert_eq!(said(&event).as_deref(), Some(line));
+        }
+    }
+
+    #[test]
+    fn what_chronyd_is_silent_about_is_not_heard() {
+        let name = || "192.0.2.1".to_owned();
+        for event in [
+            Event::Updated { offset: 2.0, unforeseen: 0.5 },
+            Event::Reachability { name: name(), reachable: false },
+            Event::SourceState { name: name(), state: State::Combined, reason: String::new() },
+            Event::Unsynchronised { reason: String::new(), cause: Cause::Waiting },
+        ] {
+            assert_eq!(said(&event), None, "{event:?}");
+        }
     }
 }

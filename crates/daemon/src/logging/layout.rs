@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn engine_events_are_as_loud_as_they_say() {
         let log = || {
-            let words = Words::new(Manner::Timeball, 1.0);
+            let words = Words::new(Manner::Timeball, &timeball_config::Config::default());
             words.log(&EngineEvent::Panic { offset: 2000.0, bound: 1000.0 });
             words.log(&EngineEvent::LeapDone);
         };

@@ -9,7 +9,7 @@ mod destination;
 mod layout;
 mod words;
 
-use std::io;
+use std::io::{self, Write as _};
 
 use timeball_config::Level;
 use timeball_host::clock::Clock;
@@ -107,14 +107,22 @@ const fn filter(level: Level) -> LevelFilter {
     }
 }
 
-/// Says why the daemon did not start, or had to stop, in chronyd's manner.
-pub fn fatal(error: &Error) {
-    match error {
+/// Says why the daemon did not start, or had to stop, in chronyd's manner: in the log, and to
+/// whoever started it and does not see that.
+pub fn fatal(error: &Error, options: &Options) {
+    let text = match error {
         Error::Configuration(mistakes) => {
-            tracing::error!("Fatal error : the configuration has mistakes");
-            error_lines(&mistakes.to_string());
+            format!("Fatal error : the configuration has mistakes\n{mistakes}")
         }
-        error => tracing::error!("Fatal error : {error}"),
+        error => format!("Fatal error : {error}"),
+    };
+    let logged = tracing::dispatcher::has_been_set();
+    if logged {
+        error_lines(text.trim_end());
+    }
+    if !logged || options.destination != Destination::StandardError {
+        // Nobody is left to tell if this fails.
+        let _ = writeln!(io::stderr(), "{}", text.trim_end());
     }
 }
 

@@ -1,32 +1,84 @@
-//! What the engine says, in the words chosen.
+//! What the daemon says, in the words chosen.
 
-use timeball_core::Event;
+use std::path::Path;
+
+use timeball_config::Config;
+use timeball_core::discipline::Drift;
 use timeball_core::event::Severity;
+use timeball_core::{Event, selection};
 
 use super::{Manner, chronyd};
 
-/// Puts events into words.
+/// Puts what happens into words.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     manner: Manner,
-    /// Corrections above this (s) are worth a message.
-    pub(crate) change_threshold: f64,
+    limits: Limits,
+}
+
+/// What is worth a word.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Corrections of the clock above this (s).
+    pub(super) change: f64,
+    /// What selection asks of sources.
+    pub(super) selection: selection::Settings,
 }
 
 impl Words {
-    pub(crate) const fn new(manner: Manner, change_threshold: f64) -> Self {
-        Self { manner, change_threshold }
+    /// Words in this manner, by the limits in `config`.
+    pub(crate) fn new(manner: Manner, config: &Config) -> Self {
+        let limits =
+            Limits { change: config.log.change_threshold, selection: config.engine.selection };
+        Self { manner, limits }
     }
 
-    /// Logs what the engine says, as loud as it says.
+    /// Goes by the limits in `config` from now on.
+    pub(crate) fn configure(&mut self, config: &Config) {
+        *self = Self::new(self.manner, config);
+    }
+
+    /// Logs what the engine says.
     pub(crate) fn log(&self, event: &Event) {
         match self.manner {
-            Manner::Timeball => write(event.severity(), &event.to_string()),
+            Manner::Timeball => {
+                let severity = match event {
+                    Event::Updated { unforeseen, .. } if unforeseen.abs() > self.limits.change => {
+                        Severity::Warning
+                    }
+                    _ => event.severity(),
+                };
+                write(severity, &event.to_string());
+            }
             Manner::Chronyd => {
-                for (severity, line) in chronyd::lines(event) {
+                if let Some((severity, line)) = chronyd::line(event, &self.limits) {
                     write(severity, &line);
                 }
             }
+        }
+    }
+
+    /// The drift file has been read.
+    pub(crate) fn frequency_read(&self, drift: Drift, path: &Path) {
+        let (frequency, skew) = (drift.frequency * 1e6, drift.uncertainty * 1e6);
+        let path = path.display();
+        match self.manner {
+            Manner::Timeball => {
+                tracing::info!("{path}: frequency {frequency:+.3} ± {skew:.3} ppm");
+            }
+            // chronyd says how fast the clock is, which is what is to be taken away.
+            Manner::Chronyd => tracing::info!(
+                "Frequency {:.3} +/- {skew:.3} ppm read from {path}",
+                0.0 - frequency
+            ),
+        }
+    }
+
+    /// The clock has been set to the time of the last run.
+    pub(crate) fn time_restored(&self) {
+        match self.manner {
+            Manner::Timeball => tracing::info!("the clock is set to the time of the last run"),
+            Manner::Chronyd => tracing::info!("System time restored from driftfile"),
         }
     }
 }
