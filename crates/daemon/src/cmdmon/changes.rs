@@ -248,11 +248,7 @@ impl EventLoop {
     }
 
     /// Changes one source. `None` stands for a value that no source can have.
-    fn modify(
-        &mut self,
-        address: Address,
-        change: Option<SourceChange>,
-    ) -> Result<Status, Error> {
+    fn modify(&mut self, address: Address, change: Option<SourceChange>) -> Result<Status, Error> {
         match (address, change) {
             (Address::Ip(address), Some(change)) => {
                 self.order(Command::Modify { address: address.to_canonical(), change })

@@ -128,13 +128,9 @@ enum Kind {
 impl Kind {
     fn of(request: &Request) -> Self {
         match request {
-            Request::SourceCount => Self::Report(&[
-                "sources",
-                "sourcestats",
-                "selectdata",
-                "authdata",
-                "ntpdata",
-            ]),
+            Request::SourceCount => {
+                Self::Report(&["sources", "sourcestats", "selectdata", "authdata", "ntpdata"])
+            }
             Request::SourceData { .. } => Self::Report(&["sources"]),
             Request::SourceStats { .. } => Self::Report(&["sourcestats"]),
             Request::SelectData { .. } => Self::Report(&["selectdata"]),

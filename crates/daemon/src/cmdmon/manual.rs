@@ -100,8 +100,7 @@ impl Manual {
     /// It is `entered`, while our best time is `now`. `None` for a time that cannot be, or so soon
     /// after another.
     pub(super) fn enter(&mut self, now: Timestamp, entered: Timestamp) -> Option<Adjustment> {
-        let too_soon =
-            self.samples.last().is_some_and(|last| now - last.when < LEAST_SEPARATION);
+        let too_soon = self.samples.last().is_some_and(|last| now - last.when < LEAST_SEPARATION);
         if too_soon || entered <= Timestamp::from_nanos(0) {
             return None;
         }
@@ -129,8 +128,7 @@ impl Manual {
             .iter()
             .map(|sample| ((sample.when - newest).seconds(), sample.offset))
             .collect();
-        let (line_offset, gain) =
-            line(&points).unwrap_or((entered.unwrap_or(0.0), 0.0));
+        let (line_offset, gain) = line(&points).unwrap_or((entered.unwrap_or(0.0), 0.0));
         for (sample, (since, offset)) in self.samples.iter_mut().zip(points) {
             sample.residual = offset - (line_offset + since * gain);
         }

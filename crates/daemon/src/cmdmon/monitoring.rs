@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use timeball_core::report::{self, Report};
 use timeball_core::server::Responder;
+use timeball_wire::Instant;
 use timeball_wire::cmdmon::{
     Activity, Address, Answer, Float, Name, Reply, Request, RequestHeader, Reserved, Smoothing,
     SmoothingFlags, Status, Timespec, Tracking,
 };
-use timeball_wire::Instant;
 
 use super::clients;
 use super::gate::Gate;

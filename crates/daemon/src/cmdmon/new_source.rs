@@ -1,9 +1,9 @@
 //! A source in a request, as settings.
 
 use timeball_core::association::{self, Connectivity, PollInterval};
+use timeball_core::estimator;
 use timeball_core::selection::Options;
 use timeball_core::settings::{Family, SourceKind, SourceSettings};
-use timeball_core::estimator;
 use timeball_wire::cmdmon::{NewSource, NewSourceKind, SourceFlags, Status};
 
 /// chrony's number for "no presend".

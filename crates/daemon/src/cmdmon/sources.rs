@@ -61,7 +61,8 @@ pub(super) fn data(index: usize, source: &SourceReport) -> SourceData {
             | State::Measuring
             | State::Unreachable
             | State::Unsynchronised
-            | State::BadStratum
+            | State::StratumTooLow
+            | State::StratumTooHigh
             | State::Orphan
             | State::Distant
             | State::Untrusted => SourceState::Nonselectable,
@@ -122,7 +123,7 @@ fn state_sign(state: State) -> u8 {
         State::Measuring => b'M',
         State::Unreachable => b'S',
         State::Unsynchronised => b's',
-        State::BadStratum => b'r',
+        State::StratumTooLow | State::StratumTooHigh => b'r',
         State::Orphan => b'O',
         State::Distant => b'd',
         State::Jittery => b'~',
@@ -218,9 +219,7 @@ fn measurement(source: &SourceReport) -> NtpMeasurement {
 
 /// One bit for each test passed, the first test highest.
 fn tests(passed: &[Test]) -> NtpFlags {
-    let bits = Test::ALL
-        .iter()
-        .fold(0, |bits, test| bits << 1 | u16::from(passed.contains(test)));
+    let bits = Test::ALL.iter().fold(0, |bits, test| bits << 1 | u16::from(passed.contains(test)));
     NtpFlags(bits)
 }
 
