@@ -295,9 +295,32 @@ impl Association {
         &self.estimator
     }
 
-    /// The same, to fill it with what was measured before.
-    pub const fn estimator_mut(&mut self) -> &mut Estimator {
-        &mut self.estimator
+    /// Begins with what an association before this one knew of the same server; its measurements are
+    /// oldest first. False if nothing was left of that.
+    pub fn restore(
+        &mut self,
+        reach: u8,
+        stratum: u8,
+        leap: LeapIndicator,
+        measurements: &[Measurement],
+    ) -> bool {
+        if measurements.is_empty() || !self.estimator.is_empty() {
+            return false;
+        }
+        for measurement in measurements {
+            self.estimator.add(measurement);
+        }
+        self.reachability = Reachability::from_register(reach);
+        self.delay = measurements.last().map(Measurement::delay);
+        self.server = Some(ServerState {
+            leap,
+            stratum,
+            reference_id: ReferenceId::NONE,
+            poll: self.poll_interval().exponent(),
+            version: self.settings.version,
+            transmit: NtpTimestamp::ZERO,
+        });
+        true
     }
 
     /// True once after the estimator learnt something.

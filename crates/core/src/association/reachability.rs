@@ -9,6 +9,11 @@ pub struct Reachability {
 }
 
 impl Reachability {
+    /// What is known from before.
+    pub const fn from_register(register: u8) -> Self {
+        Self { register, unanswered: register.trailing_zeros() }
+    }
+
     /// A request leaves.
     pub fn asked(&mut self) {
         self.register <<= 1;

@@ -2,11 +2,13 @@
 
 mod clock;
 mod commands;
+pub mod dump;
 mod exchanges;
 pub mod input;
 mod names;
 pub mod outbox;
 pub mod output;
+mod recording;
 mod reporting;
 mod source;
 mod sources;
@@ -25,6 +27,7 @@ pub use input::{
 };
 pub use outbox::Outbox;
 pub use output::{ExchangeId, Output, Port, ResolveId, Transmit};
+use dump::SourceDump;
 use source::{Member, Source};
 
 use crate::association::Reject;
@@ -81,6 +84,8 @@ pub struct Engine {
     next_source: u32,
     foreign_steps: u64,
     suspends: u64,
+    /// What was measured before the start, by sources that have no association yet.
+    dumps: Vec<SourceDump>,
     /// Rejects of associations that are gone.
     rejected: BTreeMap<Reject, u64>,
 }
@@ -129,6 +134,7 @@ impl Engine {
             foreign_steps: 0,
             suspends: 0,
             rejected: BTreeMap::new(),
+            dumps: Vec::new(),
             local: settings.local.map(|local| LocalReference::new(local, now.monotonic)),
             local_due: None,
             settings,

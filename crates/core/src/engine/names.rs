@@ -61,6 +61,7 @@ impl Engine {
             let Some(address) = self.next_address(index) else { return };
             let member = self.associate(now, index, address);
             self.sources[index].members.push(member);
+            self.recall(now, index, self.sources[index].members.len() - 1);
         }
     }
 
