@@ -446,6 +446,11 @@ impl Association {
         }
     }
 
+    /// Ask no sooner than `until`.
+    pub fn postpone(&mut self, until: Instant) {
+        self.next_request = self.next_request.max(until);
+    }
+
     /// A poll is over, with a measurement or without.
     fn poll_over(&mut self, measurement: Option<Measurement>, frequency: f64) -> Option<Surprise> {
         let measurement = self.filter.polled(measurement, self.settings.filter, frequency)?;

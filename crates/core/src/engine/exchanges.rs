@@ -3,13 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rand_chacha::ChaCha20Rng;
-use timeball_wire::{LeapIndicator, Message, Mode, classify};
+use timeball_wire::{LeapIndicator, Message, Mode, Span, classify};
 
 use super::source::Source;
 use super::{Answer, Engine, ExchangeId, Outbox, Output, PeerDatagram, Port, Transmit};
 use crate::association::{Accepted, Association, Reject, Surroundings};
 use crate::event::{Cause, Event};
 use crate::now::Now;
+
+/// Time (s) between two requests, if poll intervals allow: none shall wait behind another in a queue.
+const SEPARATION: f64 = 0.2;
 
 /// The parts of the engine that exchanging packets needs at once.
 struct Parts<'a> {
@@ -76,15 +79,24 @@ impl Engine {
         }
     }
 
+    /// Sends what is due, but for requests that would follow another one too closely.
     pub(super) fn send_requests(&mut self, now: Now) {
+        let members = self.members().count() as f64;
+        let mut quiet_until = self.quiet_until;
         let Parts { surroundings, sources, rng, outbox, next_exchange } = self.parts();
         for source in sources {
             for member in &mut source.members {
                 let association = &mut member.association;
+                if now.monotonic < quiet_until {
+                    association.postpone(quiet_until);
+                    continue;
+                }
                 let exchange = ExchangeId(*next_exchange);
                 let request = association.poll_request(now, &surroundings, exchange, rng);
                 if let Some(datagram) = request {
                     *next_exchange += 1;
+                    let share = association.poll_interval().seconds() / (4.0 * members);
+                    quiet_until = now.monotonic + Span::from_seconds(share.min(SEPARATION));
                     outbox.push(Output::Transmit(Transmit {
                         exchange,
                         destination: association.address(),
@@ -96,6 +108,7 @@ impl Engine {
                 }
             }
         }
+        self.quiet_until = quiet_until;
     }
 
     pub(super) fn handle_send_failure(&mut self, now: Now, exchange: ExchangeId, reason: String) {
@@ -179,7 +192,8 @@ impl Engine {
         let member = &mut self.sources[source].members[member];
         let updated = member.association.take_update();
         member.updated |= updated;
-        let name = member.label.clone();
+        let (name, id) = (member.label.clone(), member.id);
+        let answered = result.as_ref().err().is_none_or(|reject| reject.proves_origin());
         let spoken = match result {
             Ok(Accepted::Measured(surprise)) => {
                 if let Some(by) = surprise.and_then(|surprise| surprise.stepped) {
@@ -197,6 +211,9 @@ impl Engine {
                 reject.proves_origin() || updated
             }
         };
+        if answered {
+            self.record_answer(now, id, updated);
+        }
         if spoken {
             self.note_reachability();
             self.select(now);

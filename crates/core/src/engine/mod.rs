@@ -80,6 +80,8 @@ pub struct Engine {
     local_due: Option<Instant>,
     outbox: Outbox,
     next_exchange: u64,
+    /// No request leaves before: packets that meet in a queue measure each other.
+    quiet_until: Instant,
     next_resolve: u64,
     next_source: u32,
     foreign_steps: u64,
@@ -129,6 +131,7 @@ impl Engine {
             served: ServerView::unsynchronised(log2_seconds(precision), now.monotonic),
             outbox: Outbox::default(),
             next_exchange: 0,
+            quiet_until: now.monotonic,
             next_resolve: 0,
             next_source: 0,
             foreign_steps: 0,
