@@ -1,8 +1,8 @@
 //! The dialect of chronyd: chrony.conf, and chronyd's command line.
 //!
-//! A text is [`line`]s of words; the first word chooses one of the [`directives`], which reads the
-//! others as [`arguments`] into a [`draft`]. When all lines are read, also those of other files
-//! ([`reader`]), the draft becomes the configuration.
+//! A text is lines of words (`line`); the first word chooses one of the `directives`, which reads the
+//! others (`arguments`) into a `draft`. When all lines are read, also those of other files (`reader`),
+//! the draft becomes the configuration.
 
 mod access;
 mod arguments;

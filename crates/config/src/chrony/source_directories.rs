@@ -87,7 +87,7 @@ impl SourceDirectories {
             let source = line.and_then(|line| self.source(&line, &mut found.warnings));
             match source {
                 Ok(source) => found.sources.push(source),
-                Err(diagnostic) => found.warnings.push(diagnostic.as_warning()),
+                Err(diagnostic) => found.warnings.push(diagnostic.into_warning()),
             }
         }
     }

@@ -55,7 +55,7 @@ impl Diagnostic {
     }
 
     /// The same, without a refusal.
-    pub(crate) fn as_warning(self) -> Self {
+    pub(crate) fn into_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }
 

@@ -28,7 +28,8 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
         "fallbackdrift",
         "Averages of the frequency to run by when there are no updates any more.",
         |draft, arguments| {
-            let mut bound = |what| arguments.integer(what, INTEGERS).map(|n| n.min(LONGEST_AVERAGE));
+            let mut bound =
+                |what| arguments.integer(what, INTEGERS).map(|n| n.min(LONGEST_AVERAGE));
             let (least, most) = (bound("the shortest time")?, bound("the longest time")?);
             draft.config.engine.discipline.fallback_drift =
                 (0 < least && least <= most).then_some((small(least), small(most)));
