@@ -1,7 +1,8 @@
 //! chronyd as a server, truthful or not, and as a judge of other servers.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,7 +45,7 @@ impl Truth {
 pub struct Chronyd {
     daemon: Daemon,
     _feed: Option<ReferenceClock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Chronyd {
@@ -80,7 +81,33 @@ impl Chronyd {
         probe::until_serving("chronyd", host, port, shift, Duration::from_secs(60), || {
             daemon.assert_running();
         });
-        Self { daemon, _feed: feed, _folder: folder }
+        Self { daemon, _feed: feed, folder }
+    }
+
+    /// Starts it with a configuration of the test's own, and waits until it can be asked at
+    /// [`Chronyd::command_socket`].
+    pub fn configured(host: &Host, configuration: &str) -> Self {
+        let folder = tempfile::tempdir().expect("create a folder");
+        let socket = command_socket(folder.path());
+        let run = socket.parent().expect("a socket has a folder");
+        DirBuilder::new().mode(0o750).create(run).expect("create a folder for the socket");
+        let configuration = format!(
+            "{configuration}\nbindcmdaddress {}\npidfile {}\n",
+            socket.display(),
+            folder.path().join("pid").display()
+        );
+        let file = folder.path().join("chrony.conf");
+        fs::write(&file, configuration).expect("write a configuration");
+        let mut command = host.command(&program());
+        command.args(["-x", "-d", "-u", "root", "-f"]).arg(&file);
+        let daemon = Daemon::start("chronyd", &mut command, &folder.path().join("log"));
+        wait_for_file(&socket);
+        Self { daemon, _feed: None, folder }
+    }
+
+    /// Where it takes commands, if it was started with a configuration of the test's own.
+    pub fn command_socket(&self) -> PathBuf {
+        command_socket(self.folder.path())
     }
 
     /// What it logged.
@@ -108,8 +135,18 @@ pub fn measure(host: &Host, server: SocketAddr) -> f64 {
         .unwrap_or_else(|| panic!("chronyd -Q took no time from {server}\n{log}"))
 }
 
+/// chrony's own client.
+pub fn chronyc() -> PathBuf {
+    place(Peer::Chrony).join("usr/bin/chronyc")
+}
+
 fn program() -> PathBuf {
     place(Peer::Chrony).join("usr/sbin/chronyd")
+}
+
+/// chronyd wants a folder for it that nobody else can write to.
+fn command_socket(folder: &Path) -> PathBuf {
+    folder.join("run/chronyd.sock")
 }
 
 /// Feeds chronyd's SOCK reference clock with samples that are wrong as they shall be.

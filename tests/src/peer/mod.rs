@@ -4,6 +4,7 @@
 //! the capability, and openntpd gets a shim that makes it believe it succeeded.
 
 pub mod chrony;
+pub mod command_relay;
 pub mod installation;
 pub mod ntpsec;
 pub mod openntpd;
