@@ -19,7 +19,8 @@ pub(crate) const fn mark(state: State) -> &'static str {
         State::Jittery => "~",
         State::Unreachable
         | State::Unsynchronised
-        | State::BadStratum
+        | State::StratumTooLow
+        | State::StratumTooHigh
         | State::Orphan
         | State::Distant => "?",
         State::Measuring => ".",

@@ -28,7 +28,8 @@ pub(crate) const fn of_state(state: State) -> Style {
         State::Falseticker | State::Untrusted => BAD,
         State::Unreachable
         | State::Unsynchronised
-        | State::BadStratum
+        | State::StratumTooLow
+        | State::StratumTooHigh
         | State::Orphan
         | State::Distant
         | State::Jittery => DOUBTFUL,

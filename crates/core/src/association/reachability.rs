@@ -41,9 +41,9 @@ impl Reachability {
         self.register == 0 && self.unanswered >= u8::BITS
     }
 
-    /// Requests since the register became empty.
+    /// Requests since the register became empty, the one that emptied it included.
     pub const fn unreachable_for(self) -> u32 {
-        self.unanswered.saturating_sub(u8::BITS)
+        self.unanswered.saturating_sub(u8::BITS - 1)
     }
 
     /// Requests since the last answer.

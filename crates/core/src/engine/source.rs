@@ -75,7 +75,8 @@ impl Member {
             | State::Untrusted
             | State::Distant
             | State::Jittery
-            | State::BadStratum
+            | State::StratumTooLow
+            | State::StratumTooHigh
             | State::Unsynchronised => self.disagreed.saturating_add(1),
             State::Unselectable
             | State::Measuring

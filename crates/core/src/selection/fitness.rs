@@ -51,25 +51,26 @@ pub(super) fn contender(
     let (least, most) = (settings.minimum_stratum, settings.maximum_stratum);
     if stratum < least {
         let reason = format!("its stratum {stratum} is below the limit of {least}");
-        return Err(Verdict::new(State::BadStratum, reason));
+        return Err(Verdict::new(State::StratumTooLow, reason));
     }
     if stratum > most {
         let reason = format!("its stratum {stratum} is above the limit of {most}");
-        return Err(Verdict::new(State::BadStratum, reason));
+        return Err(Verdict::new(State::StratumTooHigh, reason));
     }
     if !view.is_sane() {
         return Err(Verdict::new(State::Distant, "its measurements make no usable number"));
+    }
+    // Before the distance, which jitter makes large.
+    if view.jitter > settings.maximum_jitter {
+        let (jitter, limit) = (Measured(view.jitter), Configured(settings.maximum_jitter));
+        let reason = format!("jitter {jitter} is above the limit of {limit}");
+        return Err(Verdict::new(State::Jittery, reason));
     }
     let distance = view.root_distance();
     if distance > settings.maximum_distance {
         let (distance, limit) = (Measured(distance), Configured(settings.maximum_distance));
         let reason = format!("root distance {distance} is above the limit of {limit}");
         return Err(Verdict::new(State::Distant, reason));
-    }
-    if view.jitter > settings.maximum_jitter {
-        let (jitter, limit) = (Measured(view.jitter), Configured(settings.maximum_jitter));
-        let reason = format!("jitter {jitter} is above the limit of {limit}");
-        return Err(Verdict::new(State::Jittery, reason));
     }
     let seasoned = view.samples >= settings.minimum_samples;
     Ok(Contender { source, options, reach, updated, leap, stratum, reference_id, view, seasoned })

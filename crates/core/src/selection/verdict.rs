@@ -21,8 +21,10 @@ pub enum State {
     Unreachable,
     /// The server is not synchronised.
     Unsynchronised,
-    /// Stratum too low or too high.
-    BadStratum,
+    /// Stratum below the least allowed.
+    StratumTooLow,
+    /// Stratum above the largest allowed.
+    StratumTooHigh,
     /// It has no time but its own, as we would if it were not there (`local orphan`).
     Orphan,
     /// Root distance too large.
@@ -52,7 +54,8 @@ impl fmt::Display for State {
             Self::Measuring => "measuring",
             Self::Unreachable => "unreachable",
             Self::Unsynchronised => "unsynchronised",
-            Self::BadStratum => "bad-stratum",
+            Self::StratumTooLow => "stratum-too-low",
+            Self::StratumTooHigh => "stratum-too-high",
             Self::Orphan => "orphan",
             Self::Distant => "distant",
             Self::Jittery => "jittery",

@@ -98,6 +98,14 @@ fn source_state(name: &str, state: State, reason: &str, limits: &Limits) -> (Sev
     let source = Label(name);
     match state {
         State::Falseticker => (Severity::Warning, format!("Detected falseticker {source}")),
+        State::StratumTooLow => {
+            let limit = limits.selection.minimum_stratum;
+            (Severity::Warning, format!("Stratum of {source} below minstratum of {limit}"))
+        }
+        State::StratumTooHigh => {
+            let limit = limits.selection.maximum_stratum;
+            (Severity::Warning, format!("Stratum of {source} above maxstratum of {limit}"))
+        }
         State::Distant => {
             let limit = limits.selection.maximum_distance;
             let line =

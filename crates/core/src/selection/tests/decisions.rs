@@ -252,12 +252,13 @@ fn strata_have_limits() {
     for stratum in [3, 5] {
         combination(&outcome(stratum));
     }
-    for (stratum, words) in
-        [(2, "its stratum 2 is below the limit of 3"), (6, "its stratum 6 is above the limit of 5")]
-    {
+    for (stratum, state, words) in [
+        (2, State::StratumTooLow, "its stratum 2 is below the limit of 3"),
+        (6, State::StratumTooHigh, "its stratum 6 is above the limit of 5"),
+    ] {
         let outcome = outcome(stratum);
         assert_eq!(outcome.decision, Decision::NoneSelectable);
-        assert_eq!((states(&outcome)[0], reason(&outcome, 0)), (State::BadStratum, words));
+        assert_eq!((states(&outcome)[0], reason(&outcome, 0)), (state, words));
     }
 }
 

@@ -84,10 +84,10 @@ fn the_first_rule_broken_is_the_reason() {
     let worst = Candidate { reach: Reach::Reachable, ..worst };
     assert_eq!(verdict(worst).0, State::Unsynchronised);
     let worst = Candidate { leap: LeapIndicator::NoWarning, ..worst };
-    assert_eq!(verdict(worst).0, State::Distant);
-    let worst = with_view(worst, |v| (v.root_delay, v.root_dispersion) = (1e-3, 0.0));
     assert_eq!(verdict(worst).0, State::Jittery);
     let worst = with_view(worst, |v| v.jitter = 1e-3);
+    assert_eq!(verdict(worst).0, State::Distant);
+    let worst = with_view(worst, |v| (v.root_delay, v.root_dispersion) = (1e-3, 0.0));
     assert_eq!(verdict(worst).0, State::Falseticker);
     let worst = with_view(worst, |v| v.offset = 0.0);
     assert_eq!(verdict(worst).0, State::Measuring);
