@@ -2,14 +2,16 @@
 //! the engine neither panics nor says things that are no numbers.
 #![no_main]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use timeball_core::engine::{Answer, Command, Sources, StampQuality, Transmit};
+use timeball_core::engine::{Answer, Command, PeerDatagram, Port, Sources, StampQuality, Transmit};
 use timeball_core::settings::{SourceKind, SourceSettings};
 use timeball_core::{Engine, Input, Now, Output, Settings};
 use timeball_wire::{Instant, Span, Timestamp};
+
+const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 77);
 
 #[derive(Arbitrary, Debug)]
 enum Act<'a> {
@@ -31,6 +33,15 @@ enum Act<'a> {
         receive: i32,
         transmit: i32,
     },
+    /// Any datagram from the peer.
+    Peer(&'a [u8]),
+    /// A packet of the peer that answers our last to it, in basic or interleaved mode.
+    PeerAnswer {
+        head: [u8; 24],
+        receive: i32,
+        transmit: i32,
+        interleaved: bool,
+    },
     /// The network refuses.
     Refuse,
     Step,
@@ -42,15 +53,22 @@ struct World {
     now: Now,
     engine: Engine,
     last: Option<Transmit>,
+    /// Our last packet to the peer.
+    last_to_peer: Option<Transmit>,
 }
 
 impl World {
     fn settle(&mut self) {
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.last = Some(transmit),
-                Output::Resolve { id, .. } => {
-                    let addresses = [1, 2, 3].map(|n| IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
+                Output::Transmit(transmit) => match transmit.from {
+                    Port::Fresh => self.last = Some(transmit),
+                    Port::Server => self.last_to_peer = Some(transmit),
+                },
+                Output::Resolve { id, name, .. } => {
+                    let named = name.parse().ok().into_iter();
+                    let others = [1, 2, 3].map(|n| IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)));
+                    let addresses: Vec<IpAddr> = named.chain(others).collect();
                     let addresses = Ok(&addresses[..]);
                     self.engine.handle(self.now, Input::Resolved { id, addresses });
                 }
@@ -95,6 +113,21 @@ impl World {
         self.engine.handle(self.now, Input::Datagram(answer));
     }
 
+    fn hear_peer(&mut self, bytes: &[u8]) {
+        let from = SocketAddr::from((PEER, 123));
+        if self.engine.expects(from, bytes) {
+            let (received, quality) = (self.now.system, StampQuality::Kernel);
+            let datagram = PeerDatagram { from, to: None, bytes, received, quality };
+            self.engine.handle(self.now, Input::PeerDatagram(datagram));
+        }
+    }
+
+    /// So many microseconds from now, as it goes into a packet.
+    fn stamp(&self, micros: i32) -> [u8; 8] {
+        let at = self.now.system + Span::from_nanos(i64::from(micros) * 1000);
+        timeball_wire::NtpTimestamp::from(at).to_bits().to_be_bytes()
+    }
+
     fn act(&mut self, act: &Act<'_>) {
         match act {
             Act::Pass(nanos) => self.pass(Span::from_nanos(i64::from(*nanos))),
@@ -108,6 +141,18 @@ impl World {
             }
             Act::Datagram(bytes) => self.receive(bytes),
             Act::Answer { head, receive, transmit } => self.answer(head, *receive, *transmit),
+            Act::Peer(bytes) => self.hear_peer(bytes),
+            Act::PeerAnswer { head, receive, transmit, interleaved } => {
+                let Some(last) = &self.last_to_peer else { return };
+                let origin = if *interleaved { 32..40 } else { 40..48 };
+                let mut bytes = [0; 48];
+                bytes[..24].copy_from_slice(head);
+                bytes[0] = bytes[0] & 0b1100_0000 | 0b0010_0001;
+                bytes[24..32].copy_from_slice(&last.datagram[origin]);
+                bytes[32..40].copy_from_slice(&self.stamp(*receive));
+                bytes[40..48].copy_from_slice(&self.stamp(*transmit));
+                self.hear_peer(&bytes);
+            }
             Act::Refuse => {
                 if let Some(exchange) = self.last.as_ref().map(|last| last.exchange) {
                     let reason = "refused".to_owned();
@@ -115,7 +160,9 @@ impl World {
                 }
             }
             Act::Step => self.command(Command::Step),
-            Act::Burst => self.command(Command::Burst { sources: Sources::All, good: None, total: None }),
+            Act::Burst => {
+                self.command(Command::Burst { sources: Sources::All, good: None, total: None })
+            }
             Act::Stop => self.command(Command::Stop),
         }
     }
@@ -127,16 +174,12 @@ impl World {
 
     fn answer(&mut self, head: &[u8; 24], receive: i32, transmit: i32) {
         let Some(last) = &self.last else { return };
-        let stamp = |micros: i32| {
-            let at = self.now.system + Span::from_nanos(i64::from(micros) * 1000);
-            timeball_wire::NtpTimestamp::from(at).to_bits().to_be_bytes()
-        };
         let mut bytes = [0; 48];
         bytes[..24].copy_from_slice(head);
         bytes[0] = bytes[0] & 0b1100_0000 | 0b0010_0100;
         bytes[24..32].copy_from_slice(&last.datagram[40..48]);
-        bytes[32..40].copy_from_slice(&stamp(receive));
-        bytes[40..48].copy_from_slice(&stamp(transmit));
+        bytes[32..40].copy_from_slice(&self.stamp(receive));
+        bytes[40..48].copy_from_slice(&self.stamp(transmit));
         self.receive(&bytes);
     }
 }
@@ -148,10 +191,16 @@ fn finite(value: Option<f64>) -> bool {
 fuzz_target!(|acts: Vec<Act<'_>>| {
     let mut pool = SourceSettings::server("pool.example");
     pool.kind = SourceKind::Pool { count: 2 };
-    let settings = Settings {
-        sources: vec![SourceSettings::server("192.0.2.9"), pool],
-        ..Settings::default()
-    };
+    let mut peer = SourceSettings::server("192.0.2.77");
+    peer.kind = SourceKind::Peer;
+    let mut sources = vec![SourceSettings::server("192.0.2.9"), pool, peer];
+    for source in &mut sources {
+        source.association.interleaved = true;
+        source.association.filter = 2;
+        source.association.max_delay_ratio = Some(3.0);
+        source.association.max_delay_dev_ratio = Some(10.0);
+    }
+    let settings = Settings { sources, ..Settings::default() };
     let now = Now {
         monotonic: Instant::from_nanos(1_000_000_000),
         system: Timestamp::from_nanos(1_700_000_000_000_000_000),
@@ -160,7 +209,7 @@ fuzz_target!(|acts: Vec<Act<'_>>| {
         frequency: 0.0,
     };
     let engine = Engine::new(now, settings, None, 1e-7, [3; 32]);
-    let mut world = World { now, engine, last: None };
+    let mut world = World { now, engine, last: None, last_to_peer: None };
     world.settle();
     for act in acts.iter().take(500) {
         world.act(act);
