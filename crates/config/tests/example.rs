@@ -101,7 +101,7 @@ fn the_files_of_the_guide_are_valid() {
         .skip(1)
         .filter_map(|rest| rest.split_once("```").map(|(file, _)| file))
         .collect();
-    assert_eq!(files.len(), 5);
+    assert_eq!(files.len(), 7);
     for file in files {
         let loaded = parse("docs/guide/configuration.md", file, Dialect::Native)
             .unwrap_or_else(|mistakes| panic!("{file}\n{mistakes}"));
