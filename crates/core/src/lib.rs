@@ -24,6 +24,7 @@ pub mod estimator;
 pub mod event;
 pub mod measurement;
 pub mod now;
+pub mod record;
 pub mod report;
 pub mod selection;
 pub mod server;

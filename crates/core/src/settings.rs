@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{association, discipline, estimator, selection, server};
+use crate::{association, discipline, estimator, record, selection, server};
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub server: server::Settings,
     /// This machine's clock as a reference when there is no better one.
     pub local: Option<Local>,
+    /// What to keep a record of.
+    pub records: record::Wanted,
 }
 
 /// This machine's clock as a reference.

@@ -32,6 +32,8 @@ use crate::logging::{Log, Manner, Words};
 use crate::machine_clock::MachineClock;
 use crate::memory::Memory;
 use crate::names::Names;
+use crate::process;
+use crate::records::Records;
 use crate::serve::{ForEngine, Server};
 
 /// How often the machine is looked at for what it does not tell: its addresses, and whether the
@@ -66,6 +68,7 @@ pub struct EventLoop {
     watching: Option<String>,
     names: Names,
     memory: Memory,
+    pub(crate) records: Records,
     signals: Option<Signals>,
     pub(crate) poll: PollSet,
     housekeeping_due: Instant,
@@ -103,6 +106,8 @@ impl EventLoop {
     pub(crate) fn start(mut config: Config, beginning: Beginning) -> Result<Self, Error> {
         let Beginning { clock_control, manner, first_settings, restore_time } = beginning;
         let words = Words::new(manner, &config);
+        let records = Records::new(&config);
+        config.engine.records = records.wanted();
         let mut clock = MachineClock::open().map_err(Error::Clock)?;
         let precision = Precision::measure().map_err(Error::Clock)?;
         let memory = Memory::new(&config.files, clock.monotonic().map_err(Error::Clock)?);
@@ -138,6 +143,7 @@ impl EventLoop {
             watching,
             names: Names::new().map_err(Error::Descriptors)?,
             memory,
+            records,
             signals: None,
             poll: PollSet::new(),
             housekeeping_due: now.monotonic,
@@ -149,7 +155,8 @@ impl EventLoop {
             first_offset: None,
             config,
         };
-        event_loop.commands.sockets.open(&event_loop.config.chronyc);
+        let user = process::user_to_become(&event_loop.config).ok().flatten();
+        event_loop.commands.sockets.open(&event_loop.config.chronyc, user);
         event_loop.open_control();
         event_loop.carry_out_outputs()?;
         Ok(event_loop)
@@ -261,6 +268,7 @@ impl EventLoop {
     /// # Errors
     /// When this machine's clocks cannot be read.
     pub fn stop(&mut self) -> Result<(), Error> {
+        self.dump_measurements()?;
         self.memory.last_chance(self.monotonic()?);
         self.command(Command::Stop)?.map_err(Error::Command)?;
         self.control = None;
@@ -293,6 +301,10 @@ impl EventLoop {
             log.configured(config.log.level);
         }
         self.words.configure(&config);
+        if config.log != self.config.log || config.files != self.config.files {
+            self.records = Records::new(&config);
+        }
+        config.engine.records = self.records.wanted();
         if config.files != self.config.files {
             directories::make_for(&config, None);
             self.memory = Memory::new(&config.files, self.monotonic()?);
@@ -457,7 +469,7 @@ impl EventLoop {
         }
     }
 
-    fn now(&mut self) -> Result<Now, Error> {
+    pub(crate) fn now(&mut self) -> Result<Now, Error> {
         self.clock.now().map_err(Error::Clock)
     }
 
@@ -470,7 +482,7 @@ impl EventLoop {
     // Outputs.
 
     /// Carrying out one output may make the engine want others; all of them are done in the end.
-    fn carry_out_outputs(&mut self) -> Result<(), Error> {
+    pub(crate) fn carry_out_outputs(&mut self) -> Result<(), Error> {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Transmit(request) => self.transmit(&request)?,
@@ -479,6 +491,7 @@ impl EventLoop {
                 Output::Clock(command) => self.adjust_clock(command)?,
                 Output::Publish(view) => self.server.publish(view),
                 Output::SaveDrift(drift) => self.save_drift(drift)?,
+                Output::Record(record) => self.records.write(&record),
                 Output::Exit => return Err(Error::GivenUp),
                 Output::Event(event) => {
                     if let Event::ForeignStep { .. } | Event::Resumed { .. } = event {

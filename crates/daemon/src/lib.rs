@@ -12,6 +12,8 @@
 //! | `cmdmon` | chronyc's protocol |
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
 //! | `configuration` | where the configuration comes from |
+//! | `records` | logs of measurements |
+//! | `dump` | measurements kept over a restart |
 //! | `reload` | another configuration, the same history |
 //! | `leap_seconds` | where they are known from |
 //! | `memory` | when the oscillator is remembered |
@@ -30,9 +32,11 @@ pub mod control;
 pub mod demo;
 mod directories;
 mod drift_file;
+mod dump;
 mod error;
 pub mod event_loop;
 mod exchanges;
+mod exponent;
 mod first_correction;
 mod leap_seconds;
 pub mod logging;
@@ -41,6 +45,7 @@ mod memory;
 mod names;
 mod network_cards;
 mod process;
+mod records;
 mod reload;
 mod run;
 mod serve;

@@ -253,6 +253,7 @@ impl Daemon {
                 Err(stop) => return self.end(stop),
             }
         }
+        self.event_loop.restore_measurements(options.reload_measurements)?;
         if self.manner == Manner::Timeball {
             tracing::info!("timeball {} started", env!("CARGO_PKG_VERSION"));
         }

@@ -27,7 +27,7 @@ pub use input::{
 };
 pub use outbox::Outbox;
 pub use output::{ExchangeId, Output, Port, ResolveId, Transmit};
-use dump::SourceDump;
+pub use dump::{Sample, SourceDump};
 use source::{Member, Source};
 
 use crate::association::Reject;

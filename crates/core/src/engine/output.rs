@@ -8,6 +8,7 @@ use timeball_wire::Header;
 
 use crate::discipline::{ClockCommand, Drift};
 use crate::event::Event;
+use crate::record::Record;
 use crate::server::ServerView;
 use crate::settings::Family;
 
@@ -50,6 +51,8 @@ pub enum Output {
     SaveDrift(Drift),
     /// Something for the log.
     Event(Event),
+    /// Something that somebody wants a record of.
+    Record(Record),
     /// End, with an error as the exit status: the clock must not follow its sources any more. The
     /// event before this says why.
     Exit,

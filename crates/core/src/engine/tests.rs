@@ -110,7 +110,7 @@ impl World {
                 Output::Resolve { id, name, .. } => self.resolve(id, &name),
                 Output::Clock(command) => self.obey(command),
                 Output::Publish(view) => self.view = Some(view),
-                Output::SaveDrift(_) | Output::Exit => {}
+                Output::SaveDrift(_) | Output::Record(_) | Output::Exit => {}
                 Output::Event(event) => self.events.push(event),
             }
         }

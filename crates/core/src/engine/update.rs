@@ -21,6 +21,9 @@ impl Engine {
         let fresh: Vec<SourceId> =
             candidates.iter().filter(|c| c.updated).map(|c| c.source).collect();
         self.note_verdicts(&outcome);
+        if !fresh.is_empty() {
+            self.record_selection(now);
+        }
         match outcome.decision {
             Decision::Synchronise(combination) => {
                 self.reason = "synchronised".to_owned();
@@ -29,9 +32,11 @@ impl Engine {
                 if fresh.iter().any(|source| combination.sources.contains(source)) {
                     let offset = combination.offset;
                     let foreseen = self.discipline.offset(&self.timeline).unwrap_or(0.0);
+                    let bound = self.discipline.bound(now, &self.timeline);
                     self.outbox.event(Event::Updated { offset, unforeseen: offset - foreseen });
                     self.discipline.update(now, &self.timeline, &combination, &mut self.outbox);
                     self.publish(now);
+                    self.record_update(now, &combination, foreseen, bound);
                 }
             }
             decision => {

@@ -169,10 +169,17 @@ impl EventLoop {
                 Status::Success
             }
             Request::WriteRtc | Request::TrimRtc => Status::NoRtc,
-            // There are no keys to read, no logs to cycle, no measurements to dump.
-            Request::Rekey | Request::CycleLogs | Request::Dump | Request::ReloadSources => {
-                Status::NotEnabled
+            Request::CycleLogs => {
+                self.records.cycle();
+                Status::Success
             }
+            Request::Dump => {
+                // As chronyd, which has nowhere to write to either.
+                self.dump_measurements()?;
+                Status::Success
+            }
+            // There are no keys to read.
+            Request::Rekey | Request::ReloadSources => Status::NotEnabled,
 
             // Reports, which change nothing.
             Request::SourceCount

@@ -386,6 +386,7 @@ impl EngineNode {
             Output::Clock(command) => self.command_clock(at, command),
             Output::Publish(view) => self.responder.publish(view),
             Output::SaveDrift(drift) => self.drift = Some(drift),
+            Output::Record(_) => {}
             Output::Exit => {
                 self.engine = None;
                 self.sockets.clear();

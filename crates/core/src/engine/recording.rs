@@ -1,0 +1,62 @@
+//! Records of what happens, for those who want them.
+
+use super::{Engine, Output};
+use crate::combination::Combination;
+use crate::now::Now;
+use crate::record::{Content, Record, Update};
+use crate::report::SourceReport;
+use crate::selection::SourceId;
+
+/// A line can be put through so many measurements, and not through fewer.
+const SAMPLES_OF_A_LINE: usize = 3;
+
+impl Engine {
+    /// A source has answered; `measured` if that told the time.
+    pub(super) fn record_answer(&mut self, now: Now, source: SourceId, measured: bool) {
+        let wanted = self.settings.records;
+        if !wanted.answers && !wanted.estimates {
+            return;
+        }
+        let mut reports = self.report(now).sources.into_iter();
+        let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
+        if wanted.estimates && measured && report.samples >= SAMPLES_OF_A_LINE {
+            self.record(now, Content::Estimate(Box::new(report.clone())));
+        }
+        if wanted.answers {
+            self.record(now, Content::Answer(Box::new(report)));
+        }
+    }
+
+    /// Selection has judged all sources.
+    pub(super) fn record_selection(&mut self, now: Now) {
+        if self.settings.records.selections {
+            let known = |report: &SourceReport| report.id.is_some();
+            let reports = self.report(now).sources.into_iter().filter(known).collect();
+            self.record(now, Content::Selection(reports));
+        }
+    }
+
+    /// The clock has been updated; `remaining` (s) and `bound` (s) are of the moment before.
+    pub(super) fn record_update(
+        &mut self,
+        now: Now,
+        combination: &Combination,
+        remaining: f64,
+        bound: Option<f64>,
+    ) {
+        if self.settings.records.updates {
+            let update = Update {
+                tracking: self.report(now).tracking,
+                combined: combination.sources.len(),
+                unforeseen: combination.offset - remaining,
+                remaining,
+                bound,
+            };
+            self.record(now, Content::Update(Box::new(update)));
+        }
+    }
+
+    fn record(&mut self, now: Now, content: Content) {
+        self.outbox.push(Output::Record(Record { at: now.system, content }));
+    }
+}
