@@ -61,6 +61,9 @@ const FIRST_DRIFT: Span = Span::from_secs(300);
 /// A frequency less certain than this (s/s) is not worth remembering.
 const DRIFT_UNCERTAINTY: f64 = 20e-6;
 
+/// What is not known of the frequency is bounded by so many standard deviations.
+const SKEW: f64 = 3.0;
+
 /// What half a standard deviation is, as a share of the whole: offsets no larger than that are slewed
 /// for as long as `correction_time_ratio` says.
 const HALF: f64 = 0.5;
@@ -231,7 +234,7 @@ impl Discipline {
         let pace = self.last_update.map_or(Span::ZERO, |last| now.monotonic - last);
         self.last_update = Some(now.monotonic);
         let before = self.frequency.value;
-        if combination.frequency.sd <= self.settings.max_update_skew {
+        if SKEW * combination.frequency.sd <= self.settings.max_update_skew {
             self.frequency = combination.frequency;
         }
         let residual = combination.frequency.value - self.frequency.value;

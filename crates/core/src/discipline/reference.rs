@@ -2,12 +2,10 @@
 
 use timeball_wire::{Instant, Span, Timestamp};
 
+use super::SKEW;
 use crate::combination::Combination;
 use crate::now::Now;
 use crate::selection::SourceId;
-
-/// What is not known of the frequency is bounded by so many standard deviations.
-const BOUND: f64 = 3.0;
 
 /// The last update of the clock, as clients and operators see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +39,7 @@ impl Reference {
             at: now.monotonic,
             root_delay: combination.root_delay,
             root_dispersion: combination.root_dispersion,
-            dispersion_rate: wander + BOUND * combination.frequency.sd,
+            dispersion_rate: wander + SKEW * combination.frequency.sd,
             offset_sd: combination.offset_sd,
         }
     }

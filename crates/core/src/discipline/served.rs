@@ -2,7 +2,7 @@
 
 use timeball_wire::Instant;
 
-use super::smoothing::{Progress, Remaining, ServedOffset, Smoother};
+use super::smoothing::{Progress, ServedOffset, Smoother, Unslewed};
 use super::{Discipline, LeapMode, Smoothing};
 use crate::now::Now;
 use crate::timeline::Timeline;
@@ -44,13 +44,15 @@ impl Discipline {
         self.smoother.is_some() && self.settings.leap_mode == LeapMode::Slew
     }
 
-    /// What the server side has to add to the clock.
+    /// What the server side has to add to the clock; `None` if it is not known to be off.
     pub fn served_offset(&self, now: Now, timeline: &Timeline) -> Option<ServedOffset> {
-        let smoother = self.smoother.as_ref()?;
-        let offset = self.offset(timeline).unwrap_or(0.0);
-        let duration = self.slew_end.map_or(0.0, |end| (end - now.monotonic).seconds().max(0.0));
-        // The monotonic clock runs as the system clock does.
-        let rate = self.slew_rate / (1.0 + self.base_frequency() + self.slew_rate);
-        smoother.served(Remaining { offset, rate, duration }, now.monotonic)
+        let target = self.target.as_ref()?;
+        // Of the clock's own seconds, as the monotonic clock counts them.
+        let rate = (target.frequency() - timeline.rate()) / (1.0 + timeline.rate());
+        let unslewed = Unslewed { as_of: now.monotonic, offset: target.offset(timeline), rate };
+        Some(match &self.smoother {
+            Some(smoother) => smoother.served(unslewed),
+            None => ServedOffset::unsmoothed(unslewed),
+        })
     }
 }

@@ -28,7 +28,7 @@ pub struct Settings {
     /// How long a slew may take, against the time between two updates: the larger, the calmer the
     /// frequency. `None` lets the discipline choose.
     pub correction_time_ratio: Option<f64>,
-    /// A frequency less certain than this (s/s) is not used.
+    /// A frequency that may be wrong by more than this (s/s) is not used.
     pub max_update_skew: f64,
     /// Offsets that are ignored at first, and end the program at last.
     pub max_change: Option<MaxChange>,

@@ -98,34 +98,37 @@ impl Approach {
     }
 }
 
-/// What is added to the system clock to make the served time: the approach, and what the clock itself
-/// has still to be slewed by, which clients shall not see either.
+/// What is added to the system clock to make the served time: what the clock has still to be slewed
+/// by, which clients need not see, and the rest of the approach.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServedOffset {
-    since: Instant,
+    unslewed: Unslewed,
     approach: Approach,
-    slew_since: Instant,
-    slew: Remaining,
+    since: Instant,
 }
 
-/// What is left of a slew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Remaining {
-    /// To be slewed (s).
-    pub offset: f64,
-    /// How fast it becomes less (s/s of the monotonic clock).
-    pub rate: f64,
-    /// For so long (s).
-    pub duration: f64,
+/// How far the system clock is from the time that we believe in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Unslewed {
+    /// When.
+    pub(super) as_of: Instant,
+    /// Believed time minus system clock (s).
+    pub(super) offset: f64,
+    /// Its change (s/s).
+    pub(super) rate: f64,
 }
 
-impl Remaining {
-    fn after(&self, seconds: f64) -> f64 {
-        self.offset - self.rate * seconds.clamp(0.0, self.duration)
+impl Unslewed {
+    fn offset_at(&self, now: Instant) -> f64 {
+        self.offset + self.rate * (now - self.as_of).seconds()
     }
 }
 
 impl ServedOffset {
+    pub(super) const fn unsmoothed(unslewed: Unslewed) -> Self {
+        Self { unslewed, approach: Approach::DONE, since: unslewed.as_of }
+    }
+
     /// The served time is on its way to the time that we believe in.
     pub fn is_smoothing_at(&self, now: Instant) -> bool {
         (now - self.since).seconds() < self.approach.length()
@@ -133,8 +136,7 @@ impl ServedOffset {
 
     /// Served time minus system clock (s) at `now`.
     pub fn offset_at(&self, now: Instant) -> f64 {
-        self.approach.after((now - self.since).seconds()).offset
-            + self.slew.after((now - self.slew_since).seconds())
+        self.approach.after((now - self.since).seconds()).offset + self.unslewed.offset_at(now)
     }
 }
 
@@ -223,15 +225,9 @@ impl Smoother {
         self.approach.after((now - self.since).seconds())
     }
 
-    /// What the server side has to add to the clock, of which `slew` is left to make.
-    pub(super) fn served(&self, slew: Remaining, now: Instant) -> Option<ServedOffset> {
-        let busy = (now - self.since).seconds() < self.approach.length();
-        (self.active && (busy || !self.settings.leap_only)).then_some(ServedOffset {
-            since: self.since,
-            approach: self.approach,
-            slew_since: now,
-            slew,
-        })
+    /// What the server side has to add to a clock that is `unslewed`.
+    pub(super) const fn served(&self, unslewed: Unslewed) -> ServedOffset {
+        ServedOffset { unslewed, approach: self.approach, since: self.since }
     }
 
     pub(super) fn progress(&self, now: Instant) -> Progress {
@@ -261,6 +257,10 @@ mod tests {
 
     fn at(seconds: f64) -> Instant {
         Instant::from_nanos(1_000_000_000_000) + Span::from_seconds(seconds)
+    }
+
+    fn exact(as_of: Instant) -> Unslewed {
+        Unslewed { as_of, offset: 0.0, rate: 0.0 }
     }
 
     proptest! {
@@ -301,15 +301,17 @@ mod tests {
         let limits = Smoothing { max_frequency: 400e-6, max_wander: 1.024e-9, leap_only: true };
         let mut smoother = Smoother::new(limits, at(0.0));
         smoother.moved(0.3, 1e-6, 1e-9, at(0.0));
-        assert_eq!(smoother.served(Remaining::default(), at(0.0)), None, "not a leap second");
+        let served = |smoother: &Smoother| smoother.served(exact(at(0.0)));
+        assert_eq!(served(&smoother).offset_at(at(0.0)), 0.0, "not a leap second");
         smoother.leapt(-1.0, at(10.0));
         let progress = smoother.progress(at(10.0));
         assert_eq!((progress.active, progress.leap_only, progress.offset), (true, true, 1.0));
         assert!((progress.remaining - 62_500.0).abs() < 1e-6, "{progress:?}");
         let half = smoother.progress(at(10.0 + 31_250.0));
         assert!((half.offset - 0.5).abs() < 1e-9 && (half.frequency + 32e-6).abs() < 1e-12);
-        assert!(smoother.served(Remaining::default(), at(62_509.0)).is_some());
-        assert_eq!(smoother.served(Remaining::default(), at(62_511.0)), None);
+        assert!(served(&smoother).is_smoothing_at(at(62_509.0)));
+        assert!(!served(&smoother).is_smoothing_at(at(62_511.0)));
+        assert_eq!(served(&smoother).offset_at(at(62_511.0)), 0.0);
     }
 
     #[test]
@@ -319,19 +321,20 @@ mod tests {
         let mut served = |change: f64, now: f64| {
             // All of it is still to be slewed.
             smoother.moved(change, 0.0, 1e-9, at(now));
-            let slew = Remaining { offset: change, rate: change / 10.0, duration: 10.0 };
-            smoother.served(slew, at(now)).expect("smoothing")
+            smoother.served(Unslewed { as_of: at(now), offset: change, rate: -change / 10.0 })
         };
         let first = served(0.2, 0.0);
         assert!(first.offset_at(at(0.0)).abs() < 1e-12, "{first:?}");
         // The slew is over, and the clock 0.2 s further; what is served has hardly moved.
         assert!((first.offset_at(at(10.0)) + 0.2).abs() < 1e-6, "{first:?}");
         let second = served(-0.1, 100.0);
-        let before = first.offset_at(at(100.0));
+        // By then nothing of the first was left to slew.
+        let before = first.offset_at(at(100.0)) - first.unslewed.offset_at(at(100.0));
         assert!((second.offset_at(at(100.0)) - before).abs() < 1e-9, "{second:?}");
         assert!(second.is_smoothing_at(at(100.0)));
         assert!(!second.is_smoothing_at(at(1e6)));
-        assert_eq!(second.offset_at(at(1e6)), 0.0);
+        let arrived = smoother.served(exact(at(1e6)));
+        assert_eq!(arrived.offset_at(at(1e6)), 0.0);
     }
 
     #[test]

@@ -22,6 +22,11 @@ impl Target {
         }
     }
 
+    /// How fast true time runs against the oscillator (s/s).
+    pub(super) const fn frequency(&self) -> f64 {
+        self.frequency
+    }
+
     /// Moves the line by `by`.
     pub(super) fn shift(&mut self, by: Span) {
         self.offset += by;

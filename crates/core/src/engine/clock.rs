@@ -79,16 +79,10 @@ impl Engine {
                 self.discipline.tell_kernel(now, &self.timeline, &mut self.outbox);
                 self.publish(now);
             }
-            ClockCommand::SetFrequency(_) | ClockCommand::SetStatus(_) => {}
+            // What is served is reckoned from how fast the clock runs.
+            ClockCommand::SetFrequency(_) => self.publish(now),
+            ClockCommand::SetStatus(_) => {}
         }
-    }
-
-    /// How fast the clock drifts (s/s) because nobody corrects it.
-    fn uncorrected_drift(&self) -> f64 {
-        if self.discipline.controls_clock() {
-            return 0.0;
-        }
-        (self.discipline.frequency().value - self.timeline.rate()).abs()
     }
 
     /// The oscillator is known to need this correction (s/s), whatever measurements say.
@@ -120,13 +114,6 @@ impl Engine {
         let Some(reference) = reference else {
             return ServerView::unsynchronised(precision, now.monotonic);
         };
-        let smoothing = self.discipline.served_offset(now, &self.timeline);
-        // What is still to be slewed is an error that we know of, unless it is taken out of what is
-        // served. What smoothing puts in is there by the operator's decree.
-        let unslewed = match smoothing {
-            None => self.discipline.offset(&self.timeline).unwrap_or(0.0).abs(),
-            Some(_) => 0.0,
-        };
         let hides_leap = self.discipline.hides_leap();
         ServerView {
             leap: if hides_leap {
@@ -139,10 +126,10 @@ impl Engine {
             reference_id: self.reference_id(),
             reference_time: reference.time,
             root_delay: reference.root_delay,
-            root_dispersion: reference.dispersion(now.monotonic) + unslewed,
+            root_dispersion: reference.dispersion(now.monotonic),
             as_of: now.monotonic,
-            dispersion_rate: reference.dispersion_rate + self.uncorrected_drift(),
-            smoothing,
+            dispersion_rate: reference.dispersion_rate,
+            smoothing: self.discipline.served_offset(now, &self.timeline),
         }
     }
 
@@ -184,9 +171,7 @@ impl Engine {
 
     /// The server side should hear something new, though nothing has happened.
     pub(super) fn is_view_due(&self, now: Now) -> bool {
-        self.local_due.is_some_and(|due| due <= now.monotonic)
-            || self.served.smoothing.is_some()
-            || self.discipline.is_leaping(now)
+        self.local_due.is_some_and(|due| due <= now.monotonic) || self.discipline.is_leaping(now)
     }
 
     /// The reference ID to serve: the system peer's address (RFC 5905 §7.3).

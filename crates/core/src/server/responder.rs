@@ -390,7 +390,8 @@ impl Responder {
         let view = &self.view;
         let synchronised = view.leap != LeapIndicator::Unsynchronised && view.stratum < 16;
         let smoothed = view.smoothing.is_some_and(|smoothing| smoothing.is_smoothing_at(now));
-        let reference_time = view.reference_time + self.smoothing(now);
+        let shift = if smoothed { self.smoothing(now) } else { Span::ZERO };
+        let reference_time = view.reference_time + shift;
         Reference {
             leap: if synchronised { view.leap } else { LeapIndicator::Unsynchronised },
             // 16 is for variables; a packet says 0 (RFC 5905 §7.3).

@@ -85,6 +85,7 @@ impl Node {
             discipline: self.clock.settings(),
             server: self.serve.settings(),
             local: self.local.map(LocalReference::settings),
+            ..Settings::default()
         }
     }
 }
