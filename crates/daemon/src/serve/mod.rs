@@ -14,7 +14,7 @@ use timeball_core::engine::{ExchangeId, StampQuality};
 use timeball_core::server::{Access, Arrival, Counters, Extent, Responder, ServerView, Verdict};
 use timeball_core::settings::SourceKind;
 use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
-use timeball_host::socket::{Received, ReceiveBatch, ServerOptions, ServerSocket, Unreachable};
+use timeball_host::socket::{ReceiveBatch, Received, ServerOptions, ServerSocket, Unreachable};
 use timeball_wire::{Header, Instant, Timestamp};
 
 use crate::exchanges::{quality, stamping};
@@ -356,9 +356,9 @@ impl Server {
     }
 
     fn socket_to(&mut self, destination: SocketAddr) -> Option<&mut Listening> {
-        self.sockets.iter_mut().find(|listening| {
-            listening.socket.local_address().is_ipv4() == destination.is_ipv4()
-        })
+        self.sockets
+            .iter_mut()
+            .find(|listening| listening.socket.local_address().is_ipv4() == destination.is_ipv4())
     }
 
     // Peers.
@@ -420,8 +420,12 @@ fn from_peer(received: &Received, bytes: &[u8]) -> Option<ForEngine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::UdpSocket;
+    use std::time::Duration;
     use timeball_core::server::Broadcast;
     use timeball_core::settings::SourceSettings;
+    use timeball_host::socket::Stamping;
+    use timeball_wire::{Mode, NtpTimestamp, Span};
 
     fn server(config: &Config) -> Server {
         let view = ServerView::unsynchronised(-24, Instant::from_nanos(0));
@@ -472,6 +476,66 @@ mod tests {
         let destination = "192.0.2.255:123".parse().unwrap();
         telling.engine.server.broadcasts = vec![Broadcast { interval: 64.0, destination }];
         assert_eq!(wanted(&telling).len(), 2);
+    }
+
+    /// Lets the server answer what is there to answer, and take the reports of what left.
+    fn attend(server: &mut Server, clock: &MachineClock, poll: &mut PollSet) {
+        poll.clear();
+        server.watch(poll);
+        let patience = clock.monotonic().unwrap() + Span::from_secs(5);
+        poll.wait(Some(patience)).unwrap();
+        server.answer(poll, clock).unwrap();
+    }
+
+    #[test]
+    fn an_interleaved_answer_tells_when_the_kernel_sent_the_one_before() {
+        let mut server = server(&allowing(&["127.0.0.0/8"]));
+        let clock = MachineClock::open().unwrap();
+        let mut poll = PollSet::new();
+        let kernel_stamps = server.sockets[0].socket.stamping() >= Stamping::Kernel;
+        let client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        client.connect(server.addresses().next().unwrap()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let (mut origin, mut receive) = (NtpTimestamp::ZERO, NtpTimestamp::ZERO);
+        let mut answers = Vec::new();
+        for count in 1..=4 {
+            let request = Header {
+                version: 4,
+                mode: Mode::Client,
+                origin_timestamp: origin,
+                receive_timestamp: receive,
+                transmit_timestamp: NtpTimestamp::from_bits(count),
+                ..Header::from_bytes(&[0; Header::LEN])
+            };
+            let before = clock.system().unwrap();
+            client.send(&request.to_bytes()).unwrap();
+            let mut bytes = [0; Header::LEN];
+            let answers_before = server.counters().answered;
+            while server.counters().answered == answers_before {
+                attend(&mut server, &clock, &mut poll);
+            }
+            assert_eq!(client.recv(&mut bytes).unwrap(), Header::LEN);
+            let after = clock.system().unwrap();
+            while kernel_stamps && !server.sockets[0].leaving.is_empty() {
+                attend(&mut server, &clock, &mut poll);
+            }
+            let answer = Header::from_bytes(&bytes);
+            (origin, receive) = (answer.receive_timestamp, NtpTimestamp::from_bits(count << 32));
+            answers.push((request, answer, before, after));
+        }
+        for pair in answers.windows(2).skip(1) {
+            let [(_, _, before, after), (request, answer, ..)] = pair else { unreachable!() };
+            assert_eq!(answer.origin_timestamp, request.receive_timestamp);
+            let left = answer.transmit_timestamp.unfold(*before);
+            assert!((*before..=*after).contains(&left), "{before:?} {left:?} {after:?}");
+        }
+        let counters = server.counters();
+        assert_eq!((counters.answered, counters.interleaved), (4, 2));
+        if kernel_stamps {
+            assert_eq!(counters.transmitted_by.kernel, 2);
+        } else {
+            println!("this kernel stamps nothing that is sent: our own stamps were tested alone");
+        }
     }
 
     #[test]
