@@ -20,6 +20,7 @@ mod config;
 mod diagnostic;
 mod document;
 mod leap_seconds_list;
+mod leap_seconds_zone;
 pub mod native;
 mod places;
 pub mod reference;
@@ -35,6 +36,7 @@ pub use config::{
 pub use diagnostic::{Diagnostic, Mistakes, Severity, Style};
 pub use document::Document;
 pub use leap_seconds_list::{LeapSeconds, LeapSecondsError, LeapSecondsList};
+pub use leap_seconds_zone::LeapZoneError;
 pub use places::{Places, Scope};
 
 /// The languages a configuration may be written in.

@@ -12,6 +12,7 @@ use timeball_core::discipline::LeapTable;
 /// A list that the configuration names is missing or wrong.
 pub(crate) fn load(loaded: &Loaded) -> Result<Option<LeapTable>, Mistakes> {
     let path = loaded.config.clock.leap_seconds_list.as_deref().unwrap_or("".as_ref()).display();
+    let zone = loaded.config.clock.leap_seconds_zone.as_deref().unwrap_or_default();
     match loaded.leap_seconds()? {
         LeapSeconds::Listed(LeapSecondsList { table, verified }) => {
             // Whether that has passed is known when the clock is right.
@@ -29,6 +30,14 @@ pub(crate) fn load(loaded: &Loaded) -> Result<Option<LeapTable>, Mistakes> {
                 }
                 _ => tracing::warn!("{path} is not used: {error}; {without}"),
             }
+            Ok(None)
+        }
+        LeapSeconds::Zone(table) => {
+            tracing::info!("Using {zone} timezone to obtain leap second data");
+            Ok(Some(table))
+        }
+        LeapSeconds::ZoneUnavailable(error) => {
+            tracing::warn!("Timezone {zone} failed leap second check, ignoring: {error}");
             Ok(None)
         }
         LeapSeconds::Unwanted => Ok(None),
