@@ -6,6 +6,7 @@
 //! | [`namespace`] | a laboratory: hosts in network namespaces on one switch |
 //! | [`peer`] | chrony, ntpsec and openntpd as servers and as clients |
 //! | [`timeball`] | the program under test, as a person would start it |
+//! | [`chronyc`] | clients of chronyd, chrony's own and ours |
 //! | [`capture`] | what was on the wire, judged by tshark |
 //! | [`probe`] | one plain NTP request, to see that a server serves |
 //! | [`guest`] | a Linux virtual machine whose clock may be set |
@@ -21,6 +22,7 @@
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used)]
 
 pub mod capture;
+pub mod chronyc;
 pub mod guest;
 pub mod namespace;
 pub mod need;

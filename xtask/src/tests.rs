@@ -20,6 +20,8 @@ pub(crate) fn peers() -> Plan {
             "--package=timeball-interop",
             "--test=client_against_real_servers",
             "--test=serving_real_clients",
+            "--test=chronyc_personality",
+            "--test=chronyc_asks_timeball",
         ]))
     })
 }

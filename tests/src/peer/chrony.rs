@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use crate::namespace::Host;
 use crate::peer::installation::{Peer, place};
 use crate::probe;
 use crate::process::{Daemon, run_within};
+use crate::timeball;
 use crate::wait;
 
 /// What time a server gives.
@@ -87,6 +89,17 @@ impl Chronyd {
     /// Starts it with a configuration of the test's own, and waits until it can be asked at
     /// [`Chronyd::command_socket`].
     pub fn configured(host: &Host, configuration: &str) -> Self {
+        Self::start_configured("chronyd", host.command(&program()), configuration)
+    }
+
+    /// The same with timeball in its place.
+    pub fn played_by_timeball(host: &Host, configuration: &str) -> Self {
+        let mut command = host.command(&timeball::program());
+        command.arg("chronyd");
+        Self::start_configured("timeball as chronyd", command, configuration)
+    }
+
+    fn start_configured(name: &str, mut command: Command, configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("create a folder");
         let socket = command_socket(folder.path());
         let run = socket.parent().expect("a socket has a folder");
@@ -98,9 +111,8 @@ impl Chronyd {
         );
         let file = folder.path().join("chrony.conf");
         fs::write(&file, configuration).expect("write a configuration");
-        let mut command = host.command(&program());
         command.args(["-x", "-d", "-u", "root", "-f"]).arg(&file);
-        let daemon = Daemon::start("chronyd", &mut command, &folder.path().join("log"));
+        let daemon = Daemon::start(name, &mut command, &folder.path().join("log"));
         wait_for_file(&socket);
         Self { daemon, _feed: None, folder }
     }
