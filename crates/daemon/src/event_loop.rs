@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use timeball_config::Config;
-use timeball_core::discipline::{self, ClockCommand, Drift};
+use timeball_core::discipline::{ClockCommand, Drift};
 use timeball_core::engine::{
     Command, CommandError, ExchangeId, PeerDatagram, Port, ResolveId, StampQuality, Transmit,
 };
@@ -72,6 +72,7 @@ pub struct EventLoop {
     signals: Option<Signals>,
     pub(crate) poll: PollSet,
     housekeeping_due: Instant,
+    thermometer: Option<Thermometer>,
     /// What the operator asked for by signal and was not handed out yet.
     pending: Vec<Signal>,
     /// Something happened that changes how the daemon describes itself.
@@ -105,7 +106,7 @@ impl EventLoop {
     /// Like [`new`](Self::new), with more to say about how.
     pub(crate) fn start(mut config: Config, beginning: Beginning) -> Result<Self, Error> {
         let Beginning { clock_control, manner, first_settings, restore_time } = beginning;
-        let words = Words::new(manner, &config);
+        let mut words = Words::new(manner, &config);
         let records = Records::new(&config);
         config.engine.records = records.wanted();
         let mut clock = MachineClock::open().map_err(Error::Clock)?;
@@ -116,18 +117,16 @@ impl EventLoop {
         if restore_time && watching.is_none() {
             clock.restore(memory.written(), &words).map_err(Error::Clock)?;
         }
+        words.configure(&config);
         let now = clock.now().map_err(Error::Clock)?;
         let seed = random::seed().map_err(Error::Random)?;
         let mut hash_key = [0; 16];
         random::fill(&mut hash_key).map_err(Error::Random)?;
         let settings = match first_settings {
-            Some(first) => Settings {
-                discipline: discipline::Settings {
-                    control: config.engine.discipline.control,
-                    ..first.discipline
-                },
-                ..first
-            },
+            Some(mut first) => {
+                first.discipline.control &= config.engine.discipline.control;
+                first
+            }
             None => config.engine.clone(),
         };
         let engine = Engine::new(now, settings, drift, precision.span.seconds(), seed);
@@ -147,6 +146,7 @@ impl EventLoop {
             signals: None,
             poll: PollSet::new(),
             housekeeping_due: now.monotonic,
+            thermometer: thermometer(&config, now.monotonic),
             pending: Vec::new(),
             news: true,
             configuration: None,
@@ -252,6 +252,17 @@ impl EventLoop {
     /// How far the clock was off (s; true time minus system clock) when it was first known.
     pub(crate) const fn first_offset(&self) -> Option<f64> {
         self.first_offset
+    }
+
+    /// Steps the clock by `offset` (s), if it is ours to.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub(crate) fn step(&mut self, offset: f64) -> Result<(), Error> {
+        if self.watching.is_none() {
+            self.adjust_clock(ClockCommand::Step(Span::from_seconds(offset)))?;
+        }
+        self.carry_out_outputs()
     }
 
     /// Ends the time of the first settings: the engine works by the configuration from now on.
@@ -371,6 +382,7 @@ impl EventLoop {
             self.engine.next_timeout(),
             self.exchanges.deadline(),
             self.server.deadline(),
+            self.thermometer.as_ref().and_then(Thermometer::due),
             control,
         ];
         Ok(all.into_iter().flatten().min().unwrap_or(until))
@@ -432,17 +444,39 @@ impl EventLoop {
 
     fn meet_deadlines(&mut self) -> Result<(), Error> {
         let now = self.now()?;
-        if self.engine.next_timeout().is_some_and(|due| due <= now.monotonic) {
+        let due = self.engine.next_timeout().is_some_and(|due| due <= now.monotonic);
+        // A machine that slept, or whose clock was set, must not serve what it knew before.
+        if due || self.engine.is_disturbed(now) {
             self.engine.handle(now, Input::Timeout);
             self.carry_out_outputs()?;
         }
         self.server.broadcast(&self.clock).map_err(Error::Clock)?;
+        self.read_thermometer(now)?;
         if self.housekeeping_due <= now.monotonic {
             self.housekeeping_due = now.monotonic + HOUSEKEEPING;
             self.server.retry();
             self.look_at_own_addresses()?;
         }
         Ok(())
+    }
+
+    fn read_thermometer(&mut self, now: Now) -> Result<(), Error> {
+        let Some(thermometer) = &mut self.thermometer else { return Ok(()) };
+        let Some(Reading { temperature, ppm }) = thermometer.read(now.monotonic) else {
+            return Ok(());
+        };
+        self.records.write_temperature(now.system, temperature, ppm);
+        self.tell(Input::Compensation(ppm * 1e-6))
+    }
+
+    /// Another thermometer than before, or none.
+    fn exchange_thermometer(&mut self) -> Result<(), Error> {
+        let before = self.thermometer.as_ref().map(Thermometer::settings);
+        if before == self.config.clock.temperature.as_ref() {
+            return Ok(());
+        }
+        self.thermometer = thermometer(&self.config, self.monotonic()?);
+        self.tell(Input::Compensation(0.0))
     }
 
     fn look_at_own_addresses(&mut self) -> Result<(), Error> {
@@ -577,6 +611,10 @@ fn send_failure(request: &Transmit, error: &io::Error) -> String {
     let device = request.bind_device.as_ref().map(|device| format!("; bind-device is {device}"));
     let address = request.bind_address.map(|address| format!("; bind-address is {address}"));
     format!("{error}{}{}", device.unwrap_or_default(), address.unwrap_or_default())
+}
+
+fn thermometer(config: &Config, now: Instant) -> Option<Thermometer> {
+    config.clock.temperature.clone().map(|settings| Thermometer::new(settings, now))
 }
 
 /// Settles whether the engine corrects the clock or only watches it, and answers why the latter.

@@ -65,8 +65,8 @@ impl Purpose {
                     .collect();
                 settings.discipline.initial_step = Some(threshold);
             }
-            Self::SetOnce => settings.discipline.initial_step = Some(0.0),
-            Self::Measure => {}
+            // Whoever looks once must not change how fast the clock runs.
+            Self::SetOnce | Self::Measure => settings.discipline.control = false,
         }
         settings
     }
@@ -89,7 +89,12 @@ impl FirstCorrection {
     pub(crate) fn progress(&self, event_loop: &mut EventLoop) -> Result<Progress, Error> {
         let now = event_loop.monotonic()?;
         let progress = match event_loop.first_offset() {
-            Some(offset) => Progress::Corrected(offset),
+            Some(offset) => {
+                if self.purpose == Purpose::SetOnce {
+                    event_loop.step(offset)?;
+                }
+                Progress::Corrected(offset)
+            }
             None if exhausted(&event_loop.report()?, now - self.began) => Progress::NoSource,
             None => Progress::Waiting,
         };
@@ -143,24 +148,8 @@ mod tests {
     use super::*;
 
     fn asked(sent: u64, reach: u8) -> SourceReport {
-        let mut report = Report::default();
-        let mut engine = timeball_core::Settings::default();
-        engine.sources.push(SourceSettings::server("192.0.2.1"));
-        report.sources.push(blank());
-        let mut source = report.sources.remove(0);
-        source.sent = sent;
-        source.reach = reach;
-        source
-    }
-
-    fn blank() -> SourceReport {
-        let mut config = Config::default();
-        config.engine.sources.push(SourceSettings::server("192.0.2.1"));
-        config.control.socket = None;
-        config.files.drift_file = timeball_config::DriftFile::None;
-        let mut event_loop =
-            EventLoop::new(config, crate::event_loop::ClockControl::Never).unwrap();
-        event_loop.report().unwrap().sources.remove(0)
+        let address = "192.0.2.1".parse().ok();
+        SourceReport { address, sent, reach, ..SourceReport::default() }
     }
 
     #[test]
@@ -190,7 +179,6 @@ mod tests {
         assert_eq!(start.discipline.initial_step, Some(5.0));
         let once = Purpose::SetOnce.settings(&config, None);
         assert_eq!(once.sources, config.engine.sources);
-        assert_eq!(once.discipline.initial_step, Some(0.0));
-        assert_eq!(Purpose::Measure.settings(&config, None).discipline.initial_step, None);
+        assert!(!once.discipline.control && start.discipline.control);
     }
 }

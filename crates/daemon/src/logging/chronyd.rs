@@ -13,16 +13,35 @@ use timeball_wire::KissCode;
 
 use super::words::Limits;
 
-/// The line for an event, if it is worth one.
-pub(super) fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
+/// The lines for an event, if it is worth any.
+pub(super) fn lines(event: &Event, limits: &Limits) -> impl Iterator<Item = (Severity, String)> {
+    line(event, limits).into_iter().chain(consequence(event, limits))
+}
+
+/// What chronyd would have to say of the clock besides.
+fn consequence(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
+    match event {
+        // It is wrong by what somebody else has stepped it.
+        Event::ForeignStep { by } => wrong(0.0 - by.seconds(), limits),
+        Event::Updated { offset, .. } if offset.abs() > limits.unsteppable => {
+            Some((Severity::Error, "Could not step system clock".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn wrong(by: f64, limits: &Limits) -> Option<(Severity, String)> {
+    (by.abs() > limits.change)
+        .then(|| (Severity::Warning, format!("System clock wrong by {by:.6} seconds")))
+}
+
+fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
     use Severity::{Debug, Error, Info, Warning};
     Some(match event {
         Event::SystemPeer { name } => (Info, format!("Selected source {}", Label(name))),
         Event::Unsynchronised { cause, .. } => no_time(*cause)?,
         Event::SourceState { name, state, reason } => source_state(name, *state, reason, limits),
-        Event::Updated { unforeseen, .. } if unforeseen.abs() > limits.change => {
-            (Warning, format!("System clock wrong by {unforeseen:.6} seconds"))
-        }
+        Event::Updated { unforeseen, .. } => wrong(*unforeseen, limits)?,
         Event::OffsetIgnored { offset, limit } => {
             (Warning, refused_change(*offset, *limit, "ignored"))
         }
@@ -193,12 +212,12 @@ mod tests {
 
     use super::*;
 
-    fn said(event: &Event) -> Option<String> {
+    fn said(event: &Event) -> Vec<String> {
         let selection =
             selection::Settings { maximum_distance: 3.0, ..selection::Settings::default() };
-        let limits = Limits { change: 1.0, selection };
-        let line = line(event, &limits).filter(|(severity, _)| *severity > Severity::Debug);
-        line.map(|(_, line)| line)
+        let limits = Limits { change: 1.0, unsteppable: 3.0, selection };
+        let audible = lines(event, &limits).filter(|(severity, _)| *severity > Severity::Debug);
+        audible.map(|(_, line)| line).collect()
     }
 
     #[test]
@@ -265,7 +284,7 @@ mod tests {
             (Event::Added { name: name() }, "Added source 192.0.2.1 (ntp.example)"),
             (Event::LeapArmed { direction: 1 }, "System clock status set to insert leap second"),
         ] {
-            assert_eq!(said(&event).as_deref(), Some(line));
+            assert_eq!(said(&event), [line]);
         }
     }
 
@@ -278,7 +297,19 @@ mod tests {
             Event::SourceState { name: name(), state: State::Combined, reason: String::new() },
             Event::Unsynchronised { reason: String::new(), cause: Cause::Waiting },
         ] {
-            assert_eq!(said(&event), None, "{event:?}");
+            assert_eq!(said(&event), [""; 0], "{event:?}");
         }
+    }
+
+    #[test]
+    fn some_events_mean_more_than_one_thing() {
+        assert_eq!(
+            said(&Event::ForeignStep { by: Span::from_seconds(1.5) }),
+            ["Forward time jump detected!", "System clock wrong by -1.500000 seconds"]
+        );
+        assert_eq!(
+            said(&Event::Updated { offset: -4.0, unforeseen: 0.0 }),
+            ["Could not step system clock"]
+        );
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Words {
 pub(super) struct Limits {
     /// Corrections of the clock above this (s).
     pub(super) change: f64,
+    /// Offsets of the clock above this (s) should be stepped, and cannot be; infinite if they are.
+    pub(super) unsteppable: f64,
     /// What selection asks of sources.
     pub(super) selection: selection::Settings,
 }
@@ -28,9 +30,14 @@ pub(super) struct Limits {
 impl Words {
     /// Words in this manner, by the limits in `config`.
     pub(crate) fn new(manner: Manner, config: &Config) -> Self {
-        let limits =
-            Limits { change: config.log.change_threshold, selection: config.engine.selection };
-        Self { manner, limits }
+        let discipline = &config.engine.discipline;
+        let unsteppable = match (discipline.control, discipline.step_limit) {
+            (false, None) => discipline.step_threshold,
+            (true, _) | (false, Some(_)) => f64::INFINITY,
+        };
+        let selection = config.engine.selection;
+        let change = config.log.change_threshold;
+        Self { manner, limits: Limits { change, unsteppable, selection } }
     }
 
     /// Goes by the limits in `config` from now on.
@@ -51,7 +58,7 @@ impl Words {
                 write(severity, &event.to_string());
             }
             Manner::Chronyd => {
-                if let Some((severity, line)) = chronyd::line(event, &self.limits) {
+                for (severity, line) in chronyd::lines(event, &self.limits) {
                     write(severity, &line);
                 }
             }
