@@ -23,6 +23,11 @@ for file in sorted(goldens.glob("*.hex")):
             # The pivot that follows the header: 2036, in nanoseconds.
             keep("header", datagram[:48] + (2_085_978_496 * 10**9).to_bytes(8, "little"))
 
+for file in sorted((goldens.parent / "cmdmon").glob("*.txt")):
+    for line in file.read_text().splitlines():
+        if line.startswith(("request ", "reply ")):
+            keep("cmdmon", bytes.fromhex(line.split()[1]))
+
 configurations = fuzz.parent / "crates/config/tests/malformed"
 example = fuzz.parent / "packaging/timeball.toml"
 keep("config", example.read_bytes())

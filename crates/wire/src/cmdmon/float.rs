@@ -10,7 +10,8 @@ const COEFFICIENT_BITS: i32 = 25;
 const GREATEST_COEFFICIENT: i32 = (1 << (COEFFICIENT_BITS - 1)) - 1;
 const EXPONENTS: core::ops::RangeInclusive<i32> = -64..=63;
 
-/// A number of the protocol: 24 significant bits, magnitudes from 1.6 · 10⁻²⁷ to 4.6 · 10¹⁸.
+/// A number of the protocol: 24 significant bits for magnitudes from 1.4 · 10⁻²⁰ to 4.6 · 10¹⁸, fewer
+/// down to 1.6 · 10⁻²⁷.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Float(u32);
 
