@@ -1,5 +1,7 @@
 //! What was measured outlives the program.
 
+#![allow(clippy::expect_used, reason = "a test stops where its world is broken")]
+
 #[allow(dead_code, reason = "each test uses a part of the world")]
 mod common;
 

@@ -1,14 +1,16 @@
 //! Two engines that are each other's peers.
 
+#![allow(clippy::expect_used, reason = "a test stops where its world is broken")]
+
 #[allow(dead_code, reason = "each test uses a part of the world")]
 mod common;
 
 use common::{SERVER, World};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
+use timeball_core::Settings;
 use timeball_core::association::{self, PollInterval};
 use timeball_core::settings::{SourceKind, SourceSettings};
-use timeball_core::Settings;
 use timeball_wire::ReferenceId;
 
 const ONE: &str = "192.0.2.1";

@@ -167,14 +167,11 @@ impl Recognised {
         if distance >= MAX_ROOT_DISTANCE {
             return Err(Reject::RootDistance);
         }
-        let sent = match self.form {
-            Form::Basic => header.transmit_timestamp,
-            // The other timestamp is of an earlier answer.
-            Form::Interleaved => header.receive_timestamp,
-        };
-        let since_reference = sent.to_bits().wrapping_sub(header.reference_timestamp.to_bits());
-        // Some servers set no reference time at all; a moment ahead of transmission is rounding.
-        if !header.reference_timestamp.is_zero() && since_reference.cast_signed() < -(1 << 32) {
+        let (sent, reference) = (header.transmit_timestamp, header.reference_timestamp);
+        let since_reference = sent.to_bits().wrapping_sub(reference.to_bits()).cast_signed();
+        // Some servers set no reference time at all; a moment ahead of transmission is rounding. An
+        // interleaved answer does not say when it is sent.
+        if self.form == Form::Basic && !reference.is_zero() && since_reference < -(1 << 32) {
             return Err(Reject::ReferenceInFuture);
         }
         Ok(())

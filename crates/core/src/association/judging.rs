@@ -12,7 +12,7 @@ use super::{
 };
 use super::{Volley, symmetric};
 use crate::engine::{Answer, ExchangeId, PeerDatagram};
-use crate::estimator::Surprise;
+use crate::estimator::{Frequency, Surprise};
 use crate::measurement::{Exchange, Measurement};
 use crate::now::Now;
 
@@ -179,7 +179,7 @@ impl Association {
             poll: self.poll_interval(),
             measured: timing.zip(measurement).map(|(timing, measurement)| Measured {
                 at: measurement.at,
-                offset: (measurement.offset() - surroundings.timeline.correction()).seconds(),
+                offset: surroundings.offset_of(&measurement),
                 delay: measurement.delay(),
                 dispersion: measurement.dispersion,
                 response_time: timing.response_time(),
@@ -207,7 +207,7 @@ impl Association {
                 Ok(Accepted::Kissed(code))
             }
             (_, Ok(()), Some(measurement)) => {
-                let offset = (measurement.offset() - surroundings.timeline.correction()).seconds();
+                let offset = surroundings.offset_of(&measurement);
                 self.last_measurement = Some(LastMeasurement { measurement, offset });
                 let surprise = self.accept(now, header, answer, measurement, surroundings);
                 self.proceed(now, pending.at, rng);
@@ -245,7 +245,7 @@ impl Association {
         let precision = surroundings.precision;
         let hold = match self.symmetric {
             None => Hold::Short,
-            Some(_) => Hold::UntilItsPoll(surroundings.frequency),
+            Some(_) => Hold::UntilItsPoll(self.drift(surroundings)),
         };
         Some(match recognised.form {
             Form::Basic => Timing {
@@ -283,6 +283,13 @@ impl Association {
                 }
             }
         })
+    }
+
+    /// How fast true time gains on the oscillator, by the source itself if it knows that better than
+    /// all together do yet.
+    fn drift(&self, surroundings: &Surroundings<'_>) -> Frequency {
+        let own = self.estimator.estimate(surroundings.timeline.now()).map(|own| own.frequency);
+        own.filter(|own| own.sd < surroundings.frequency.sd).unwrap_or(surroundings.frequency)
     }
 
     fn measurement(&self, timing: &Timing) -> Measurement {

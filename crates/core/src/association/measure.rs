@@ -14,6 +14,9 @@ const PHI: f64 = 15e-6;
 /// A server that holds a request longer (s) has been asleep.
 const MAX_REMOTE_INTERVAL: f64 = 4.0;
 
+/// Nothing is off by more standard deviations than this.
+const UNLIKELY: f64 = 4.0;
+
 /// How well our own two timestamps of an exchange are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stamping {
@@ -83,6 +86,9 @@ impl Timing {
         let drift = Span::from_seconds(self.drift() / 2.0);
         measurement.outbound += drift;
         measurement.inbound += drift;
+        // What is wrong with it makes the delay wrong, and so the bound of the offset, but not the
+        // offset.
+        measurement.root_dispersion += self.drift_sd() / 2.0;
         measurement
     }
 
@@ -105,10 +111,10 @@ impl Timing {
             return Err(Reject::ServerInterval);
         }
         let delay = local + self.drift() - remote;
-        if local < 0.0 || delay < -self.dispersion() {
+        if local < 0.0 || delay < -self.dispersion() - UNLIKELY * self.drift_sd() {
             return Err(Reject::NegativeDelay);
         }
-        if delay > max_delay { Err(Reject::MaxDelay) } else { Ok(()) }
+        if delay - self.drift_sd() > max_delay { Err(Reject::MaxDelay) } else { Ok(()) }
     }
 
     fn local_interval(&self) -> f64 {
@@ -122,11 +128,11 @@ impl Timing {
 
     fn dispersion(&self) -> f64 {
         let stamps = self.stamping.transmit.error() + self.stamping.receive.error();
-        let tolerance = match self.hold {
-            Hold::Short => PHI,
-            Hold::UntilItsPoll(frequency) => frequency.sd,
+        let tolerated = match self.hold {
+            Hold::Short => PHI * self.local_interval().max(0.0),
+            Hold::UntilItsPoll(_) => 0.0,
         };
-        self.precision() + stamps + tolerance * self.local_interval().max(0.0)
+        self.precision() + stamps + tolerated
     }
 
     /// What true time gains on the oscillator during the exchange (s).
@@ -134,6 +140,14 @@ impl Timing {
         match self.hold {
             Hold::Short => 0.0,
             Hold::UntilItsPoll(frequency) => frequency.value * self.local_interval(),
+        }
+    }
+
+    /// Standard deviation of that (s).
+    fn drift_sd(&self) -> f64 {
+        match self.hold {
+            Hold::Short => 0.0,
+            Hold::UntilItsPoll(frequency) => frequency.sd * self.local_interval().max(0.0),
         }
     }
 }

@@ -6,6 +6,7 @@ use timeball_wire::{Header, NtpTimestamp, ReferenceId, Span, Timestamp};
 
 use super::Reject;
 use crate::estimator::Frequency;
+use crate::measurement::Measurement;
 use crate::server::ServerView;
 use crate::timeline::Timeline;
 
@@ -30,6 +31,14 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    /// True time minus system clock (s), had the clock run as well since the measurement as it is
+    /// known to by now: an exchange with a peer began a while ago.
+    pub(super) fn offset_of(&self, measurement: &Measurement) -> f64 {
+        let elapsed = (self.timeline.now() - measurement.at).seconds();
+        let now = (measurement.offset() - self.timeline.correction()).seconds();
+        now + elapsed * self.frequency.value
+    }
+
     /// A server that follows us would only tell us what we told it; `to` is the address of ours that
     /// it answered.
     pub(super) fn check_loop(&self, header: &Header, to: Option<IpAddr>) -> Result<(), Reject> {
