@@ -146,6 +146,13 @@ impl Timeline {
         disturbance
     }
 
+    /// True if [`observe`](Self::observe) would find that something has befallen the clock.
+    pub fn is_disturbed(&self, now: Now) -> bool {
+        now.asleep - self.last.asleep > SLEEP_NOISE
+            || (system_minus_monotonic(&now) - self.base).abs() > STEP_NOISE
+            || now.frequency != self.last.frequency
+    }
+
     /// Like [`observe`](Self::observe), after the kernel was told to step the clock by `by`: such a step
     /// is known better than any two clocks that are read in turn can tell.
     pub fn observe_step(&mut self, now: Now, by: Span) -> Disturbance {

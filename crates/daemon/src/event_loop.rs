@@ -35,6 +35,7 @@ use crate::names::Names;
 use crate::process;
 use crate::records::Records;
 use crate::serve::{ForEngine, Server};
+use crate::temperature::Thermometer;
 
 /// How often the machine is looked at for what it does not tell: its addresses, and whether the
 /// server can listen where it could not before.
@@ -69,10 +70,10 @@ pub struct EventLoop {
     names: Names,
     memory: Memory,
     pub(crate) records: Records,
+    pub(crate) thermometer: Option<Thermometer>,
     signals: Option<Signals>,
     pub(crate) poll: PollSet,
     housekeeping_due: Instant,
-    thermometer: Option<Thermometer>,
     /// What the operator asked for by signal and was not handed out yet.
     pending: Vec<Signal>,
     /// Something happened that changes how the daemon describes itself.
@@ -143,10 +144,10 @@ impl EventLoop {
             names: Names::new().map_err(Error::Descriptors)?,
             memory,
             records,
+            thermometer: Thermometer::new(config.clock.temperature.as_ref(), now.monotonic),
             signals: None,
             poll: PollSet::new(),
             housekeeping_due: now.monotonic,
-            thermometer: thermometer(&config, now.monotonic),
             pending: Vec::new(),
             news: true,
             configuration: None,
@@ -192,6 +193,7 @@ impl EventLoop {
             self.take_arrivals(exchange, readiness, now)?;
         }
         self.take_names()?;
+        self.take_temperature()?;
         self.meet_deadlines()?;
         self.server.answer(&self.poll, &self.clock).map_err(Error::Clock)?;
         self.take_from_peers()?;
@@ -312,6 +314,11 @@ impl EventLoop {
             log.configured(config.log.level);
         }
         self.words.configure(&config);
+        if config.clock.temperature != self.config.clock.temperature {
+            let now = self.monotonic()?;
+            self.thermometer = Thermometer::new(config.clock.temperature.as_ref(), now);
+            self.tell(Input::Compensation(0.0))?;
+        }
         if config.log != self.config.log || config.files != self.config.files {
             self.records = Records::new(&config);
         }
@@ -380,9 +387,9 @@ impl EventLoop {
             Some(until),
             Some(self.housekeeping_due),
             self.engine.next_timeout(),
+            self.thermometer.as_ref().map(Thermometer::due),
             self.exchanges.deadline(),
             self.server.deadline(),
-            self.thermometer.as_ref().and_then(Thermometer::due),
             control,
         ];
         Ok(all.into_iter().flatten().min().unwrap_or(until))
@@ -451,32 +458,12 @@ impl EventLoop {
             self.carry_out_outputs()?;
         }
         self.server.broadcast(&self.clock).map_err(Error::Clock)?;
-        self.read_thermometer(now)?;
         if self.housekeeping_due <= now.monotonic {
             self.housekeeping_due = now.monotonic + HOUSEKEEPING;
             self.server.retry();
             self.look_at_own_addresses()?;
         }
         Ok(())
-    }
-
-    fn read_thermometer(&mut self, now: Now) -> Result<(), Error> {
-        let Some(thermometer) = &mut self.thermometer else { return Ok(()) };
-        let Some(Reading { temperature, ppm }) = thermometer.read(now.monotonic) else {
-            return Ok(());
-        };
-        self.records.write_temperature(now.system, temperature, ppm);
-        self.tell(Input::Compensation(ppm * 1e-6))
-    }
-
-    /// Another thermometer than before, or none.
-    fn exchange_thermometer(&mut self) -> Result<(), Error> {
-        let before = self.thermometer.as_ref().map(Thermometer::settings);
-        if before == self.config.clock.temperature.as_ref() {
-            return Ok(());
-        }
-        self.thermometer = thermometer(&self.config, self.monotonic()?);
-        self.tell(Input::Compensation(0.0))
     }
 
     fn look_at_own_addresses(&mut self) -> Result<(), Error> {
@@ -507,7 +494,7 @@ impl EventLoop {
         self.clock.now().map_err(Error::Clock)
     }
 
-    fn tell(&mut self, input: Input<'_>) -> Result<(), Error> {
+    pub(crate) fn tell(&mut self, input: Input<'_>) -> Result<(), Error> {
         let now = self.now()?;
         self.engine.handle(now, input);
         self.carry_out_outputs()
@@ -611,10 +598,6 @@ fn send_failure(request: &Transmit, error: &io::Error) -> String {
     let device = request.bind_device.as_ref().map(|device| format!("; bind-device is {device}"));
     let address = request.bind_address.map(|address| format!("; bind-address is {address}"));
     format!("{error}{}{}", device.unwrap_or_default(), address.unwrap_or_default())
-}
-
-fn thermometer(config: &Config, now: Instant) -> Option<Thermometer> {
-    config.clock.temperature.clone().map(|settings| Thermometer::new(settings, now))
 }
 
 /// Settles whether the engine corrects the clock or only watches it, and answers why the latter.

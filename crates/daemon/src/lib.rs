@@ -22,6 +22,7 @@
 //! | `process` | what the daemon does to its own process |
 //! | `directories` | those that the daemon makes for itself |
 //! | [`logging`] | what log lines look like, and where they go |
+//! | `temperature` | the sensor, and what follows for the frequency |
 //! | `service` | what the service manager is told |
 //! | [`demo`] | servers on loopback to show the daemon to |
 #![forbid(unsafe_code)]
@@ -50,6 +51,7 @@ mod reload;
 mod run;
 mod serve;
 mod service;
+mod temperature;
 
 pub use configuration::{ConfigFile, ConfigText, Configuration, Overrides};
 pub use drift_file::{DriftError, DriftFile};

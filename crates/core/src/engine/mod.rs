@@ -21,13 +21,13 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use timeball_wire::Instant;
 
+pub use dump::{Sample, SourceDump};
 pub use input::{
     Answer, ClockError, Command, CommandError, Input, PeerDatagram, ResolveError, SourceChange,
     Sources, StampQuality,
 };
 pub use outbox::Outbox;
 pub use output::{ExchangeId, Output, Port, ResolveId, Transmit};
-pub use dump::{Sample, SourceDump};
 use source::{Member, Source};
 
 use crate::association::Reject;
@@ -185,6 +185,11 @@ impl Engine {
     /// The next thing to do, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outbox.pop()
+    }
+
+    /// Something has befallen the clock that this engine does not know yet: [`Input::Timeout`] tells it.
+    pub fn is_disturbed(&self, now: Now) -> bool {
+        self.timeline.is_disturbed(now)
     }
 
     /// When [`Input::Timeout`] is due.
