@@ -56,7 +56,7 @@ impl CommandPlane {
 
     /// Works by another configuration from now on.
     pub(crate) fn configure(&mut self, config: &timeball_config::Config) {
-        self.sockets.open(&config.chronyc);
+        self.sockets.open(&config.chronyc, None);
         self.gate.configure(&config.chronyc);
         self.manual.configure(config.clock.manual);
     }

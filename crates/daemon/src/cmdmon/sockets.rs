@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::fs::DirBuilder;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, lchown};
 use std::path::{Path, PathBuf};
 
 use timeball_config::Chronyc;
 use timeball_host::poll::{Interest, PollSet, Slot};
+use timeball_host::process::User;
 use timeball_host::socket::{
     PortSharing, ReceiveBatch, ServerOptions, ServerSocket, Stamping, Unreachable,
 };
@@ -79,8 +81,11 @@ impl Default for Sockets {
 impl Sockets {
     /// Opens what the settings want, closes what they do not, and keeps the rest. What cannot be
     /// opened is a warning.
-    pub(crate) fn open(&mut self, settings: &Chronyc) {
-        self.open_local(settings.socket.as_deref());
+    ///
+    /// The Unix socket and a directory that is made for it belong to `owner`, if the daemon will go
+    /// on as another user.
+    pub(crate) fn open(&mut self, settings: &Chronyc, owner: Option<User>) {
+        self.open_local(settings.socket.as_deref(), owner);
         self.open_network(settings);
     }
 
@@ -89,17 +94,18 @@ impl Sockets {
         self.network.iter().map(|(socket, _)| socket.local_address())
     }
 
-    fn open_local(&mut self, path: Option<&Path>) {
+    fn open_local(&mut self, path: Option<&Path>, owner: Option<User>) {
         if self.local.as_ref().map(UnixDatagramSocket::path) == path {
             return;
         }
         self.local = None;
         let Some(path) = path else { return };
-        make_directory_of(path);
-        let options = UnixDatagramOptions { path: path.into(), owner: None };
+        make_directory_of(path, owner);
+        let options = UnixDatagramOptions { path: path.into(), owner: owner.map(|owner| owner.id) };
         match UnixDatagramSocket::bind(&options) {
             Ok(socket) => {
-                if let Err(error) = socket.set_mode(SOCKET_MODE) {
+                let owned = owner.map_or(Ok(()), |owner| give(path, owner));
+                if let Err(error) = owned.and_then(|()| socket.set_mode(SOCKET_MODE)) {
                     tracing::warn!("cannot set the permissions of {}: {error}", path.display());
                 }
                 self.local = Some(socket);
@@ -205,12 +211,16 @@ fn receive_local(socket: &UnixDatagramSocket) -> Option<Datagram> {
 
 /// Makes the directory of the Unix socket, closed to others, where there is none. Failure is no more
 /// than a hint: whoever binds the socket will say what is wrong.
-fn make_directory_of(path: &Path) {
-    if let Some(directory) = path.parent().filter(|directory| !directory.exists())
-        && let Err(error) = DirBuilder::new().mode(DIRECTORY_MODE).create(directory)
-    {
+fn make_directory_of(path: &Path, owner: Option<User>) {
+    let Some(directory) = path.parent().filter(|directory| !directory.exists()) else { return };
+    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
+    if let Err(error) = made.and_then(|()| owner.map_or(Ok(()), |owner| give(directory, owner))) {
         tracing::debug!("cannot make the directory {}: {error}", directory.display());
     }
+}
+
+fn give(path: &Path, owner: User) -> io::Result<()> {
+    lchown(path, Some(owner.id), Some(owner.group))
 }
 
 fn wanted_addresses(settings: &Chronyc) -> Vec<SocketAddr> {
