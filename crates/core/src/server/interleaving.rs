@@ -91,7 +91,9 @@ impl TimestampPairs {
     /// Knows better when the answer with this receive timestamp left. One that cannot be true makes
     /// the answer be forgotten.
     pub(super) fn correct(&mut self, receive: NtpTimestamp, departure: Departure) {
-        let residence = departure.at.to_bits().wrapping_sub(receive.to_bits());
+        // The bit that tells the two apart makes a reception look later than it was.
+        let earliest = receive.to_bits() & !1;
+        let residence = departure.at.to_bits().wrapping_sub(earliest);
         let Some(pair) = self.set(receive).and_then(|set| pair(set, receive)) else { return };
         let known = &mut pair.departure;
         if !known.is_known() {
@@ -100,7 +102,12 @@ impl TimestampPairs {
         if residence > LONGEST_RESIDENCE {
             *known = Departure::UNKNOWN;
         } else if departure.quality >= known.quality {
-            *known = departure;
+            let at = if residence == 0 {
+                receive.to_bits().wrapping_add(1)
+            } else {
+                departure.at.to_bits()
+            };
+            *known = Departure { at: NtpTimestamp::from_bits(at), ..departure };
         }
     }
 
@@ -176,12 +183,20 @@ mod tests {
 
     #[test]
     fn a_departure_before_its_arrival_is_not_told() {
-        for impossible in [100, 101 + 3 * SECOND] {
+        for impossible in [98, 101 + 3 * SECOND] {
             let mut pairs = pairs(100);
             pairs.remember(stamp(101), leaves(200, StampQuality::Daemon));
             pairs.correct(stamp(101), leaves(impossible, StampQuality::Kernel));
             assert_eq!(pairs.take(stamp(101)), None);
         }
+    }
+
+    #[test]
+    fn an_answer_may_leave_at_the_moment_of_its_arrival() {
+        let mut pairs = pairs(100);
+        pairs.remember(stamp(101), leaves(102, StampQuality::Daemon));
+        pairs.correct(stamp(101), leaves(100, StampQuality::Kernel));
+        assert_eq!(pairs.take(stamp(101)), Some(leaves(102, StampQuality::Kernel)));
     }
 
     #[test]
