@@ -86,6 +86,20 @@ fn the_dialect_can_be_forced() {
 }
 
 #[test]
+fn the_daemon_tells_dialects_apart_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("chrony.conf");
+    fs::write(&file, "server ntp.example.net iburts\n").unwrap();
+    let path = file.to_str().unwrap();
+    for arguments in [&["config", "check", path][..], &["run", "--no-clock", "-c", path]] {
+        let (status, text, errors) = result(&timeball(arguments));
+        assert_eq!((status, text.as_str()), (Some(2), ""), "{errors}");
+        assert!(errors.contains("chrony.conf:1:24: error: "), "{errors}");
+        assert!(errors.contains("iburst"), "{errors}");
+    }
+}
+
+#[test]
 fn mistakes_print_nothing_and_end_with_status_2() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("chrony.conf");

@@ -6,7 +6,7 @@ use clap::Args;
 use timeball_config::{Dialect, Level, Style};
 use timeball_daemon::{ClockControl, ConfigFile, Configuration, Ending, Error, Options, logging};
 
-use super::config::word_of;
+use super::config::{dialect_of, word_of};
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Args, Debug)]
@@ -18,15 +18,16 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     no_clock: bool,
     /// The language of the configuration file
-    #[arg(long, default_value = "native", value_parser = word_of(Dialect::WORDS))]
-    dialect: Dialect,
+    #[arg(long, value_parser = word_of(Dialect::WORDS))]
+    dialect: Option<Dialect>,
     /// The least important message to log, whatever the configuration says
     #[arg(long, value_name = "LEVEL", value_parser = word_of(Level::WORDS))]
     log_level: Option<Level>,
 }
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<Outcome, Failure> {
-    let file = ConfigFile { path: arguments.config.clone(), dialect: arguments.dialect };
+    let dialect = arguments.dialect.unwrap_or_else(|| dialect_of(&arguments.config));
+    let file = ConfigFile { path: arguments.config.clone(), dialect };
     let options = Options {
         clock_control: if arguments.no_clock {
             ClockControl::Never
