@@ -107,7 +107,8 @@ const CHAPTERS: [Chapter; 9] = [
             ("retries COUNT", "How often a request is repeated"),
             ("keygen [ID [TYPE [BITS]]]", "Make a line for a key file"),
             ("help", "This"),
-            ("exit, quit", "Leave"),
+            ("exit", "Leave"),
+            ("quit", "Leave"),
         ],
     ),
 ];
@@ -129,11 +130,10 @@ pub(super) fn text() -> String {
     text
 }
 
-/// The first words of all commands.
-#[cfg(test)]
-fn names() -> impl Iterator<Item = &'static str> {
+/// The first words of all commands, some of them more than once.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let commands = CHAPTERS.iter().flat_map(|(_, commands)| commands.iter());
-    commands.filter_map(|(command, _)| command.split([' ', ',']).next())
+    commands.filter_map(|(command, _)| command.split(' ').next())
 }
 
 #[cfg(test)]

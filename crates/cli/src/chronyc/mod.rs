@@ -57,12 +57,8 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let done = match open_session(options) {
         Ok(session) if options.command.is_empty() => run_from_standard_input(session),
         Ok(session) => run_arguments(session, options),
-        Err(Trouble::Usage(message)) => {
-            eprintln!("{message}");
-            false
-        }
         Err(trouble) => {
-            eprintln!("cannot begin: {trouble:?}");
+            eprintln!("{trouble}");
             false
         }
     };

@@ -107,6 +107,11 @@ impl Cell {
         Self { csv: text.clone(), text }
     }
 
+    /// A sign in text, and words in its place where there is no column to keep.
+    pub(super) fn sign(sign: char, words: &str) -> Self {
+        Self { text: sign.into(), csv: words.to_owned() }
+    }
+
     /// Text, padded on its right.
     pub(super) fn left(value: &str, width: usize) -> Self {
         Self { text: format!("{value:<width$}"), csv: value.to_owned() }

@@ -14,7 +14,7 @@ use super::names::{self, NameStyle};
 use super::output::Output;
 use super::record::Presentation;
 use super::report;
-use super::trouble::{BAD_REPLY, Outcome, Trouble, UNREACHABLE, status_line, words};
+use super::trouble::{Outcome, Trouble, status_line, words};
 
 /// What lasts from one command to the next.
 pub(super) struct Session<W> {
@@ -66,7 +66,6 @@ impl<W: Write> Session<W> {
         };
         let end = match command.and_then(|command| self.carry_out(command)) {
             Ok(()) => End::Done,
-            Err(Trouble::Interrupted) => return End::Quit(false),
             Err(trouble) => self.complain(&trouble),
         };
         match self.finish() {
@@ -187,20 +186,15 @@ impl<W: Write> Session<W> {
 
     /// Says what is wrong.
     pub(super) fn complain(&mut self, trouble: &Trouble) -> End {
-        let status = match trouble {
-            Trouble::Unreachable => UNREACHABLE,
-            Trouble::BadReply => BAD_REPLY,
-            Trouble::Refused(status) => words(*status),
-            Trouble::Interrupted => return End::Quit(false),
-            Trouble::NotSynchronised => return End::Failed,
-            Trouble::Usage(message) => {
-                eprintln!("{message}");
-                return End::Failed;
-            }
-            Trouble::System(error) => {
-                eprintln!("{error}");
-                return End::Failed;
-            }
+        let Some(status) = trouble.status() else {
+            return match trouble {
+                Trouble::Interrupted => End::Quit(false),
+                Trouble::NotSynchronised => End::Failed,
+                complaint => {
+                    eprintln!("{complaint}");
+                    End::Failed
+                }
+            };
         };
         let (line, json) = status_line(status);
         match self.output.line(&line, &json) {

@@ -1,5 +1,6 @@
 //! Why a command came to nothing, in the words that scripts look for.
 
+use std::fmt;
 use std::io;
 
 use serde_json::{Value, json};
@@ -29,6 +30,21 @@ pub(super) type Outcome<T = ()> = Result<T, Trouble>;
 impl Trouble {
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) => f.write_str(message),
+            Self::System(error) => error.fmt(f),
+            Self::NotSynchronised => f.write_str("not synchronised"),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::Unreachable | Self::BadReply | Self::Refused(_) => {
+                let (number, words) = self.status().unwrap_or(BAD_REPLY);
+                write!(f, "{number} {words}")
+            }
+        }
     }
 }
 
@@ -66,8 +82,21 @@ pub(super) fn words(status: Status) -> (u16, &'static str) {
     }
 }
 
-pub(super) const UNREACHABLE: (u16, &str) = (506, "Cannot talk to daemon");
-pub(super) const BAD_REPLY: (u16, &str) = (508, "Bad reply from daemon");
+const UNREACHABLE: (u16, &str) = (506, "Cannot talk to daemon");
+const BAD_REPLY: (u16, &str) = (508, "Bad reply from daemon");
+
+impl Trouble {
+    /// The number and the words of what is said in place of an answer; `None` for a complaint to
+    /// the person who asked.
+    pub(super) fn status(&self) -> Option<(u16, &'static str)> {
+        match self {
+            Self::Unreachable => Some(UNREACHABLE),
+            Self::BadReply => Some(BAD_REPLY),
+            Self::Refused(status) => Some(words(*status)),
+            Self::Usage(_) | Self::NotSynchronised | Self::Interrupted | Self::System(_) => None,
+        }
+    }
+}
 
 /// The line that says it, and what JSON has instead.
 pub(super) fn status_line((number, words): (u16, &str)) -> (String, Value) {

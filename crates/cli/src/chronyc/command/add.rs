@@ -73,6 +73,15 @@ fn flag(name: &str) -> Option<SourceFlags> {
     })
 }
 
+/// By its type, in hexadecimal. The network correction has had two.
+fn extension_field(word: &str) -> Option<SourceFlags> {
+    match word.to_ascii_uppercase().as_str() {
+        "F323" => Some(SourceFlags::MONOTONIC_ROOT),
+        "F324" | "10A" => Some(SourceFlags::NETWORK_CORRECTION),
+        _ => None,
+    }
+}
+
 enum Set {
     Done,
     BadValue,
@@ -104,13 +113,9 @@ fn set(source: &mut NewSource, name: &str, words: &mut Words<'_>) -> Set {
         "mindelay" => float(words, &mut source.min_delay),
         "asymmetry" => float(words, &mut source.asymmetry),
         "offset" => float(words, &mut source.offset),
-        "extfield" => match words.next().map(str::to_ascii_uppercase).as_deref() {
-            Some("F323") => Some(source.flags = source.flags | SourceFlags::MONOTONIC_ROOT),
-            Some("F324" | "10A") => {
-                Some(source.flags = source.flags | SourceFlags::NETWORK_CORRECTION)
-            }
-            _ => None,
-        },
+        "extfield" => words.next().and_then(extension_field).map(|flag| {
+            source.flags = source.flags | flag;
+        }),
         _ => return Set::Unknown,
     };
     if done.is_some() { Set::Done } else { Set::BadValue }

@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// Show something that the daemon knows.
     Show(Report),
     /// Have the daemon do something.
-    Do(Request),
+    Do(Box<Request>),
     /// Tell the daemon the right time.
     SetTime(Timespec),
     /// Wait until the clock is synchronised.
@@ -171,7 +171,7 @@ impl Command {
             "exit" | "quit" => Self::Quit,
             "authhash" | "password" => Self::Obsolete("Authentication is no longer supported"),
             name => match change::parse(name, words, family)? {
-                Some(request) => Self::Do(request),
+                Some(request) => Self::Do(Box::new(request)),
                 None => return Err(usage("Unrecognized command")),
             },
         }))
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(parse("ntpdata"), Command::Show(Report::NtpData(None)));
         assert_eq!(parse("ntpdata ID#5"), Command::Show(Report::NtpData(Some(Address::Id(5)))));
         assert_eq!(parse("manual list"), Command::Show(Report::ManualList));
-        assert_eq!(parse("manual on"), Command::Do(Request::Manual { option: 1 }));
+        assert_eq!(parse("manual on"), Command::Do(Box::new(Request::Manual { option: 1 })));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One way to the daemon: a socket that is connected to it.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -17,6 +18,15 @@ use super::unix::UnixChannel;
 pub(super) enum Destination {
     Udp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// A socket that is connected to the daemon.

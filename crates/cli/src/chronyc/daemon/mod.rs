@@ -54,9 +54,9 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`Trouble::Usage`] when there is none.
+    /// [`Trouble::Usage`] when there is none, with the reason for each.
     pub(super) fn connect(hosts: &[String], port: u16, family: AddressFamily) -> Outcome<Self> {
-        let destinations =
+        let destinations: Vec<_> =
             hosts.iter().flat_map(|host| destinations_of(host, port, family)).collect();
         let mut daemon = Self {
             destinations,
@@ -66,11 +66,11 @@ impl Daemon {
             clock: Clock::open()?,
             patience: Patience::DEFAULT,
         };
-        if daemon.connect_to_next() {
-            Ok(daemon)
-        } else {
-            Err(Trouble::usage("Could not open connection to daemon"))
-        }
+        daemon.connect_to_next().map_err(|reasons| {
+            let none = if reasons.is_empty() { "no such host" } else { "" };
+            Trouble::usage(format!("Could not open connection to daemon: {reasons}{none}"))
+        })?;
+        Ok(daemon)
     }
 
     /// Asks one destination after the other.
@@ -84,9 +84,8 @@ impl Daemon {
             if let Some(reply) = self.ask_this_one(request)? {
                 return Ok(reply);
             }
-            if !self.connect_to_next() {
-                return Err(Trouble::Unreachable);
-            }
+            // Why others cannot be connected to is of no interest once one could be.
+            self.connect_to_next().map_err(|_| Trouble::Unreachable)?;
         }
     }
 
@@ -115,18 +114,23 @@ impl Daemon {
     }
 
     /// Takes the next destination that can be connected to; the first one again after the last.
-    fn connect_to_next(&mut self) -> bool {
+    /// Otherwise says why there is none.
+    fn connect_to_next(&mut self) -> Result<(), String> {
         // The old socket's file goes before the new one's comes.
         self.channel = None;
+        let mut reasons = Vec::new();
         while let Some(destination) = self.destinations.get(self.next) {
             self.next += 1;
-            if let Ok(channel) = Channel::open(destination) {
-                self.channel = Some(channel);
-                return true;
+            match Channel::open(destination) {
+                Ok(channel) => {
+                    self.channel = Some(channel);
+                    return Ok(());
+                }
+                Err(error) => reasons.push(format!("{destination}: {error}")),
             }
         }
         self.next = 0;
-        false
+        Err(reasons.join("; "))
     }
 
     /// `None` if this destination does not answer.

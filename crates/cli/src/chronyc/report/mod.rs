@@ -94,12 +94,12 @@ fn leap_words(leap: LeapIndicator) -> &'static str {
     }
 }
 
-fn leap_letter(leap: LeapIndicator) -> &'static str {
+fn leap_sign(leap: LeapIndicator) -> char {
     match leap {
-        LeapIndicator::NoWarning => "N",
-        LeapIndicator::Insert => "+",
-        LeapIndicator::Delete => "-",
-        LeapIndicator::Unsynchronised => "?",
+        LeapIndicator::NoWarning => 'N',
+        LeapIndicator::Insert => '+',
+        LeapIndicator::Delete => '-',
+        LeapIndicator::Unsynchronised => '?',
     }
 }
 

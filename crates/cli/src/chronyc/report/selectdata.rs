@@ -4,7 +4,7 @@ use std::io::Write;
 
 use timeball_wire::cmdmon::{Address, Answer, Request, SelectData, SelectOptions};
 
-use super::{NAME_WIDTH, address_value, known, leap_letter, leap_value, seconds};
+use super::{NAME_WIDTH, address_value, known, leap_sign, leap_value, leap_words, seconds};
 use crate::chronyc::command::SourceOptions;
 use crate::chronyc::record::{Cell, Record};
 use crate::chronyc::session::{Named, Session};
@@ -65,7 +65,11 @@ fn record(source: &SelectData, name: &str) -> Record {
         .words(" ")
         .value("high_limit_seconds", high, Cell::offset(high))
         .words("  ")
-        .value("leap", leap_value(source.leap), Cell::plain(leap_letter(source.leap)))
+        .value(
+            "leap",
+            leap_value(source.leap),
+            Cell::sign(leap_sign(source.leap), leap_words(source.leap)),
+        )
 }
 
 const OPTIONS: [(SelectOptions, char, &str); 4] = [
@@ -137,7 +141,10 @@ mod tests {
             record.text(),
             "* PPS                       N -P--- -PT--    5   1.0 -2000us  +700ns  +"
         );
-        assert_eq!(record.csv(), "*,PPS,N,-,P,-,-,-,-,P,T,-,-,5,1.0,-0.002000000,0.000000700,+");
+        assert_eq!(
+            record.csv(),
+            "*,PPS,N,-,P,-,-,-,-,P,T,-,-,5,1.0,-0.002000000,0.000000700,Insert second"
+        );
         let json = record.json();
         assert_eq!(json["state"], "selected");
         assert_eq!(json["effective_options"], serde_json::json!(["prefer", "trust"]));
