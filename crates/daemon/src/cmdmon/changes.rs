@@ -79,7 +79,11 @@ impl EventLoop {
             },
             Request::DeleteSource { address } => match address {
                 Address::Ip(address) => self.order(Command::Delete(address))?,
-                Address::Unspecified | Address::Id(_) => Status::NoSuchSource,
+                Address::Id(_) => match sources::find(&self.report()?.sources, address) {
+                    Some(source) => self.order(Command::DeleteNamed(source.name.clone()))?,
+                    None => Status::NoSuchSource,
+                },
+                Address::Unspecified => Status::NoSuchSource,
             },
 
             Request::Reselect => self.order(Command::Reselect)?,
@@ -178,8 +182,12 @@ impl EventLoop {
                 self.dump_measurements()?;
                 Status::Success
             }
+            Request::ReloadSources => {
+                self.reload_sources()?;
+                Status::Success
+            }
             // There are no keys to read.
-            Request::Rekey | Request::ReloadSources => Status::NotEnabled,
+            Request::Rekey => Status::NotEnabled,
 
             // Reports, which change nothing.
             Request::SourceCount
