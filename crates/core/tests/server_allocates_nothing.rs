@@ -18,6 +18,7 @@ fn answers_kisses_and_refusals_allocate_nothing() {
     let mut responder = Responder::new(&settings, ServerView::unsynchronised(-24, start), [1; 16]);
     let mut request = [0; 48];
     request[0] = 0x23;
+    let mut interleaved = request;
     let response = [0x24; 48];
     let mut out = [0; 48];
     let mut verdicts = [0u32; 3];
@@ -36,7 +37,10 @@ fn answers_kisses_and_refusals_allocate_nothing() {
                     _ => ([0x2001, 0xdb8, 0, count & 0xff, 0, 0, 0, count], 40_000).into(),
                 },
             };
+            // In interleaved mode: the origin has the last bit that our receive timestamps have.
+            interleaved[24..34].copy_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
             let datagram: &[u8] = match count % 16 {
+                8..=12 => &interleaved,
                 13 => &response,
                 14 => &request[..12],
                 _ => &request,
@@ -46,6 +50,9 @@ fn answers_kisses_and_refusals_allocate_nothing() {
                 Verdict::Kiss(_) => verdicts[1] += 1,
                 Verdict::Silence(_) => verdicts[2] += 1,
             }
+            if let Some(receive) = responder.pending() {
+                responder.transmitted(receive, now, StampQuality::Kernel, arrival.monotonic);
+            }
         }
     });
 
@@ -54,5 +61,7 @@ fn answers_kisses_and_refusals_allocate_nothing() {
     let counters: &Counters = responder.counters();
     assert_eq!(counters.received(), 10_000);
     assert!(counters.refused.by(Refusal::Denied) > 0);
+    assert!(responder.held().pairs > 500, "{:?}", responder.held());
+    assert!(responder.clients().is_some_and(|clients| clients.evicted() > 0));
     assert!(counters.refused.by(Refusal::RateLimited) > 0);
 }
