@@ -20,6 +20,7 @@ pub mod association;
 pub mod combination;
 pub mod discipline;
 pub mod engine;
+pub mod era;
 pub mod estimator;
 pub mod event;
 pub mod measurement;

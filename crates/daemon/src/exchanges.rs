@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
 
-use timeball_config::{Network, Timestamping};
+use timeball_config::{ClientPort, Network, Timestamping};
 use timeball_core::association::request::MAX_ANSWER_LEN;
 use timeball_core::engine::{Answer, ExchangeId, StampQuality, Transmit};
 use timeball_host::network_card::Direction;
@@ -35,6 +35,8 @@ pub(crate) struct Exchanges {
     stamp_keeper: Option<StampKeeper>,
     slots: Vec<(ExchangeId, Slot)>,
     buffer: Box<[u8; MAX_DATAGRAM]>,
+    /// The port that all requests leave from, once the kernel has chosen it.
+    shared_port: Option<u16>,
 }
 
 /// A request under way.
@@ -80,6 +82,7 @@ impl Exchanges {
             stamp_keeper: None,
             slots: Vec::new(),
             buffer: Box::new([0; MAX_DATAGRAM]),
+            shared_port: None,
         };
         exchanges.configure(network);
         exchanges
@@ -111,15 +114,28 @@ impl Exchanges {
             &ClientOptions {
                 bind_address: request.bind_address,
                 bind_device: request.bind_device.clone(),
+                port: self.port(),
                 dscp: self.network.dscp,
                 stamping: stamping(self.network.timestamping),
             },
         )?;
+        if self.network.client_port == ClientPort::Shared && self.shared_port.is_none() {
+            self.shared_port = Some(socket.local_address()?.port());
+        }
         socket.send(&request.datagram)?;
         let left = Stamp { at: now, source: StampSource::Daemon };
         let report = if self.cards.any() { CardReport::Expected } else { CardReport::NotExpected };
         self.under_way.insert(request.exchange, Exchange { socket, left, report });
         Ok(())
+    }
+
+    /// The local port to send from; 0 for a new one.
+    fn port(&self) -> u16 {
+        match self.network.client_port {
+            ClientPort::PerRequest => 0,
+            ClientPort::Shared => self.shared_port.unwrap_or(0),
+            ClientPort::Fixed(port) => port,
+        }
     }
 
     /// The system clock runs at another rate from now on.

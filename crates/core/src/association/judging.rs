@@ -4,7 +4,7 @@ use rand_core::Rng;
 use timeball_wire::{Header, Instant, KissCode, Span};
 
 use super::answer::{Form, Recognised};
-use super::interleaved::LastExchange;
+use super::interleaved::{LastExchange, State};
 use super::last_answer::{LastAnswer, LastMeasurement, Measured};
 use super::measure::{Hold, Stamping, Timing};
 use super::{
@@ -12,7 +12,8 @@ use super::{
 };
 use super::{Volley, symmetric};
 use crate::engine::{Answer, ExchangeId, PeerDatagram};
-use crate::estimator::{Frequency, Surprise};
+use crate::era;
+use crate::estimator::Surprise;
 use crate::measurement::{Exchange, Measurement};
 use crate::now::Now;
 
@@ -199,7 +200,11 @@ impl Association {
             pivot: answer.received,
             root_delay: header.root_delay.seconds(),
             root_dispersion: header.root_dispersion.seconds(),
-            open: has_time && (recognised.form == Form::Interleaved || verdict.is_err()),
+            state: match (has_time, recognised.form, verdict) {
+                (false, ..) => State::Void,
+                (true, Form::Basic, Ok(())) => State::Measured,
+                (true, ..) => State::Open,
+            },
         });
         match (reply, verdict, measurement) {
             (Ok(Reply::Kiss { code, poll }), ..) => {
@@ -245,15 +250,14 @@ impl Association {
         let precision = surroundings.precision;
         let hold = match self.symmetric {
             None => Hold::Short,
-            Some(_) => Hold::UntilItsPoll(self.drift(surroundings)),
+            Some(_) => Hold::UntilItsPoll(surroundings.frequency),
         };
         Some(match recognised.form {
             Form::Basic => Timing {
                 exchange: Exchange {
                     origin: pending.sent,
-                    receive: timeline.continuous(header.receive_timestamp.unfold(answer.received)),
-                    transmit: timeline
-                        .continuous(header.transmit_timestamp.unfold(answer.received)),
+                    receive: timeline.continuous(era::unfold(header.receive_timestamp)),
+                    transmit: timeline.continuous(era::unfold(header.transmit_timestamp)),
                     destination: timeline.oscillator_at(answer.received),
                 },
                 stamping: Stamping {
@@ -268,9 +272,10 @@ impl Association {
             },
             Form::Interleaved => {
                 let last = self.last.as_ref()?;
-                Timing {
-                    exchange: last
-                        .completed(header.transmit_timestamp, |utc| timeline.continuous(utc)),
+                let completed =
+                    last.completed(header.transmit_timestamp, |utc| timeline.continuous(utc));
+                let before = Timing {
+                    exchange: completed,
                     stamping: Stamping {
                         transmit: last.transmit_stamp,
                         receive: last.receive_stamp,
@@ -280,16 +285,26 @@ impl Association {
                     root_delay: last.root_delay,
                     root_dispersion: last.root_dispersion,
                     hold,
+                };
+                match (last.state, hold) {
+                    // One way of that exchange can be used again with one of this.
+                    (State::Measured, Hold::UntilItsPoll(frequency)) => Timing {
+                        exchange: Exchange {
+                            origin: pending.sent,
+                            receive: timeline
+                                .continuous(header.receive_timestamp.unfold(answer.received)),
+                            ..completed
+                        },
+                        stamping: Stamping { transmit: pending.quality, ..before.stamping },
+                        root_delay: last.root_delay.max(header.root_delay.seconds()),
+                        root_dispersion: last.root_dispersion.max(header.root_dispersion.seconds()),
+                        hold: Hold::Crossed(frequency),
+                        ..before
+                    },
+                    _ => before,
                 }
             }
         })
-    }
-
-    /// How fast true time gains on the oscillator, by the source itself if it knows that better than
-    /// all together do yet.
-    fn drift(&self, surroundings: &Surroundings<'_>) -> Frequency {
-        let own = self.estimator.estimate(surroundings.timeline.now()).map(|own| own.frequency);
-        own.filter(|own| own.sd < surroundings.frequency.sd).unwrap_or(surroundings.frequency)
     }
 
     fn measurement(&self, timing: &Timing) -> Measurement {
@@ -314,8 +329,12 @@ impl Association {
         let delay = measurement.delay();
         self.limits.note(delay);
         let interleaved = recognised.form == Form::Interleaved;
-        if interleaved && !self.last.is_some_and(|last| last.open) {
-            return Err(Reject::AlreadyMeasured);
+        match (recognised.form, self.last.map_or(State::Void, |last| last.state), timing.hold) {
+            (Form::Interleaved, State::Void, _)
+            | (Form::Interleaved, State::Measured, Hold::Short) => {
+                return Err(Reject::AlreadyMeasured);
+            }
+            _ => {}
         }
         timing.check(self.settings.max_delay)?;
         if interleaved && self.is_peer() {
@@ -386,6 +405,11 @@ impl Association {
             self.hasten(now.monotonic + Span::from_seconds(interval));
         } else if volleying && !self.volley.is_under_way() {
             self.next_request = (requested + self.interval(rng)).max(now.monotonic);
+        }
+        let poll = self.poll_interval();
+        if poll < PollInterval::SECOND {
+            // Only a near server is asked so often, and its first answer shows that it is near.
+            self.hasten((requested + poll.span()).max(now.monotonic));
         }
     }
 

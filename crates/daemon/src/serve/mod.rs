@@ -9,12 +9,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use timeball_config::{Config, Network, Serve};
+use timeball_config::{ClientPort, Config, Network, Serve};
 use timeball_core::engine::{ExchangeId, StampQuality};
 use timeball_core::server::{Access, Arrival, Counters, Extent, Responder, ServerView, Verdict};
 use timeball_core::settings::SourceKind;
 use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
-use timeball_host::socket::{ReceiveBatch, Received, ServerOptions, ServerSocket, Unreachable};
+use timeball_host::socket::{
+    PortSharing, ReceiveBatch, Received, ServerOptions, ServerSocket, Unreachable,
+};
 use timeball_wire::{Header, Instant, Timestamp};
 
 use crate::exchanges::{quality, stamping};
@@ -203,6 +205,12 @@ impl Server {
                 dscp: self.network.dscp,
                 stamping: stamping(self.network.timestamping),
                 bind_device: self.serve.bind_device.clone(),
+                sharing: match self.network.client_port {
+                    ClientPort::Fixed(port) if port == listen.port() => PortSharing::Requests,
+                    ClientPort::Fixed(_) | ClientPort::Shared | ClientPort::PerRequest => {
+                        PortSharing::Exclusive
+                    }
+                },
                 ..ServerOptions::new(listen)
             };
             match ServerSocket::open(&options) {

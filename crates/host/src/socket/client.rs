@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::address::{RawAddress, domain};
@@ -16,8 +16,10 @@ use crate::poll::Readiness;
 /// How a client socket is to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClientOptions {
-    /// Send from this local address. The port is the kernel's choice in any case.
+    /// Send from this local address.
     pub bind_address: Option<IpAddr>,
+    /// Send from this local port, which other sockets may use too; 0 for one that nobody can guess.
+    pub port: u16,
     /// Send through this interface.
     pub bind_device: Option<String>,
     /// The differentiated services code point (RFC 2474), 0 to 63.
@@ -57,6 +59,14 @@ impl std::fmt::Debug for ClientSocket {
     }
 }
 
+/// Any address of the server's family.
+fn unspecified(server: &SocketAddr) -> IpAddr {
+    match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    }
+}
+
 impl ClientSocket {
     /// A fresh socket, connected to `server`.
     ///
@@ -69,8 +79,13 @@ impl ClientSocket {
         if let Some(device) = &options.bind_device {
             bind_to_device(socket.as_fd(), device)?;
         }
-        if let Some(address) = options.bind_address {
-            bind(socket.as_fd(), SocketAddr::new(address, 0))?;
+        if options.port != 0 {
+            // Each socket gets only what comes from its own server.
+            set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+        }
+        if options.bind_address.is_some() || options.port != 0 {
+            let address = options.bind_address.unwrap_or_else(|| unspecified(&server));
+            bind(socket.as_fd(), SocketAddr::new(address, options.port))?;
         }
         prefer(socket.as_fd(), &server, options.dscp);
         let stamping = options.stamping.enable(socket.as_fd(), TransmitStamps::Always);

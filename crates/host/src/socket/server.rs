@@ -49,6 +49,9 @@ pub enum PortSharing {
     /// Other sockets of this user that say so too; the kernel spreads clients over them by their
     /// address (`SO_REUSEPORT`).
     Workers,
+    /// Sockets of this program that send requests from the same port, and get the answers
+    /// (`SO_REUSEADDR`).
+    Requests,
 }
 
 /// A socket that clients send their requests to.
@@ -98,6 +101,9 @@ impl ServerSocket {
             PortSharing::Exclusive => {}
             PortSharing::Workers => {
                 set_option(handle, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+            }
+            PortSharing::Requests => {
+                set_option(handle, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
             }
         }
         if let Some(device) = &options.bind_device {

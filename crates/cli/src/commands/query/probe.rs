@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use timeball_core::association::request::MAX_ANSWER_LEN;
 use timeball_core::association::{self, Reject, Reply, Request, measure};
 use timeball_core::engine::StampQuality;
+use timeball_core::era;
 use timeball_core::measurement::{Exchange, Measurement};
 use timeball_host::clock::Clock;
 use timeball_host::poll::{Interest, PollSet};
@@ -171,8 +172,8 @@ impl Prober {
         let oscillator = |at: Timestamp| Oscillator::from_nanos(at.nanos());
         let exchange = Exchange {
             origin: oscillator(sent),
-            receive: header.receive_timestamp.unfold(received.at),
-            transmit: header.transmit_timestamp.unfold(received.at),
+            receive: era::unfold(header.receive_timestamp),
+            transmit: era::unfold(header.transmit_timestamp),
             destination: oscillator(received.at),
         };
         let receive = quality(received);
