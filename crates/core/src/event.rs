@@ -8,6 +8,7 @@ use timeball_wire::{KissCode, Span, Timestamp};
 use crate::association::{Connectivity, Reject};
 use crate::engine::SourceChange;
 use crate::selection::State;
+use crate::settings::SourceKind;
 
 /// Something worth a line in the log. `Display` is that line.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +36,15 @@ pub enum Event {
     Added {
         /// Its name.
         name: String,
+        /// What kind of source it is.
+        kind: SourceKind,
     },
     /// A source was removed by an operator.
     Removed {
         /// Its name.
         name: String,
+        /// What kind of source it is.
+        kind: SourceKind,
     },
     /// A source is asked from now on, or not any more.
     Connectivity {
@@ -275,8 +280,8 @@ impl fmt::Display for Event {
             Self::SystemPeer { name } => write!(f, "selected source {name}"),
             Self::Unsynchronised { reason, .. } => write!(f, "not synchronised: {reason}"),
             Self::Updated { offset, .. } => write!(f, "the clock is {offset:+.9} s off"),
-            Self::Added { name } => write!(f, "source {name} added"),
-            Self::Removed { name } => write!(f, "source {name} removed"),
+            Self::Added { name, .. } => write!(f, "source {name} added"),
+            Self::Removed { name, .. } => write!(f, "source {name} removed"),
             Self::Connectivity { name, connectivity } => match connectivity {
                 Connectivity::Online => write!(f, "source {name} is asked"),
                 Connectivity::Offline => write!(f, "source {name} is not asked any more"),

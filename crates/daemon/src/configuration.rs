@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
+use timeball_config::chrony::SourceDirectories;
 use timeball_config::{Config, Diagnostic, Dialect, Document, DriftFile, Loaded, Mistakes, Style};
-use timeball_core::settings::Family;
+use timeball_core::settings::{Family, SourceSettings};
 
 use crate::{leap_seconds, logging};
 
@@ -85,17 +86,52 @@ impl Configuration {
     ///
     /// # Errors
     /// Every mistake in it, or what is wrong with the list that it names.
-    pub fn load(&self) -> Result<Config, Mistakes> {
+    pub fn load(&self) -> Result<Complete, Mistakes> {
         let loaded = self.text.read()?;
         warn_of(&loaded.warnings, &loaded.document);
         let leap_table = leap_seconds::load(&loaded)?;
         let mut config = loaded.config;
         config.engine.discipline.leap_table = leap_table;
-        let found = loaded.source_directories.read();
-        warn_of(&found.warnings, &found.document);
-        config.engine.sources.extend(found.sources);
+        let mut found = Found { directories: loaded.source_directories, sources: Vec::new() };
+        config.engine.sources.extend(found.look(self.overrides.family));
         self.overrides.apply(&mut config);
-        Ok(config)
+        Ok(Complete { config, found })
+    }
+}
+
+/// A configuration, and what it is to be completed by later.
+#[derive(Clone, Debug)]
+pub struct Complete {
+    /// The configuration with everything that has been found so far.
+    pub config: Config,
+    /// Directories to look for sources in.
+    pub found: Found,
+}
+
+/// What was found in directories of sources, which other programs fill.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    directories: SourceDirectories,
+    sources: Vec<SourceSettings>,
+}
+
+impl Found {
+    /// Looks again. Returns the sources that there are now.
+    pub(crate) fn look(&mut self, family: Option<Family>) -> Vec<SourceSettings> {
+        let found = self.directories.read();
+        warn_of(&found.warnings, &found.document);
+        self.sources = found.sources;
+        if let Some(family) = family {
+            self.sources.iter_mut().for_each(|source| {
+                source.family.get_or_insert(family);
+            });
+        }
+        self.sources.clone()
+    }
+
+    /// The sources that there were when it last looked.
+    pub(crate) fn sources(&self) -> &[SourceSettings] {
+        &self.sources
     }
 }
 
@@ -168,8 +204,6 @@ fn restrict(config: &mut Config, family: Family) {
 
 #[cfg(test)]
 mod tests {
-    use timeball_core::settings::SourceSettings;
-
     use super::*;
 
     fn config() -> Config {

@@ -23,7 +23,7 @@ use timeball_host::{interfaces, random};
 use timeball_wire::{Instant, Span};
 
 use crate::cmdmon::CommandPlane;
-use crate::configuration::{ConfigFile, Configuration};
+use crate::configuration::{Complete, ConfigFile, Configuration, Found};
 use crate::control::listener::ControlListener;
 use crate::directories;
 use crate::error::Error;
@@ -57,6 +57,7 @@ pub struct EventLoop {
     pub(crate) engine: Engine,
     pub(crate) config: Config,
     pub(crate) configuration: Option<Configuration>,
+    pub(crate) found: Found,
     pub(crate) log: Option<Log>,
     words: Words,
     pub(crate) control: Option<ControlListener>,
@@ -151,6 +152,7 @@ impl EventLoop {
             pending: Vec::new(),
             news: true,
             configuration: None,
+            found: Found::default(),
             log: None,
             words,
             first_offset: None,
@@ -169,7 +171,9 @@ impl EventLoop {
     /// The mistakes in the file, and as [`new`](Self::new).
     pub fn from_file(file: ConfigFile, clock_control: ClockControl) -> Result<Self, Error> {
         let configuration = Configuration::file(file);
-        let mut event_loop = Self::new(configuration.load()?, clock_control)?;
+        let Complete { config, found } = configuration.load()?;
+        let mut event_loop = Self::new(config, clock_control)?;
+        event_loop.found = found;
         event_loop.configuration = Some(configuration);
         Ok(event_loop)
     }

@@ -53,7 +53,7 @@ mod serve;
 mod service;
 mod temperature;
 
-pub use configuration::{ConfigFile, ConfigText, Configuration, Overrides};
+pub use configuration::{Complete, ConfigFile, ConfigText, Configuration, Found, Overrides};
 pub use drift_file::{DriftError, DriftFile};
 pub use error::Error;
 pub use event_loop::{ClockControl, EventLoop};

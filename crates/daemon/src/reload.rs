@@ -1,5 +1,8 @@
 //! Reading the configuration again, without losing what was learnt.
 
+use timeball_core::engine::Command;
+
+use crate::configuration::Complete;
 use crate::error::Error;
 use crate::event_loop::EventLoop;
 use crate::logging;
@@ -17,8 +20,9 @@ impl EventLoop {
             return Ok(Err("this daemon was started without a configuration file".into()));
         };
         match configuration.load() {
-            Ok(config) => {
+            Ok(Complete { config, found }) => {
                 let done = format!("{} is in force", configuration.text.name());
+                self.found = found;
                 self.configure(config)?;
                 Ok(Ok(done))
             }
@@ -29,5 +33,16 @@ impl EventLoop {
                 Ok(Err(format!("{mistakes}\nthe configuration stays as it was")))
             }
         }
+    }
+
+    /// Looks into the directories of sources again, and asks those that are there now.
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub(crate) fn reload_sources(&mut self) -> Result<(), Error> {
+        let family = self.configuration.as_ref().and_then(|it| it.overrides.family);
+        let gone = self.found.sources().to_vec();
+        let new = self.found.look(family);
+        self.command(Command::Exchange { gone, new })?.map_err(Error::Command)
     }
 }

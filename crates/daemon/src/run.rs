@@ -10,7 +10,7 @@ use timeball_host::process::{Detached, Starting, detach};
 use timeball_host::signals::{Signal, Signals};
 use timeball_wire::{Instant, Span};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Complete, Configuration};
 use crate::directories;
 use crate::error::Error;
 use crate::event_loop::{Beginning, ClockControl, EventLoop};
@@ -152,7 +152,7 @@ fn run_before(options: &Options, witness: &mut Witness) -> Result<Ending, Error>
     if manner == Manner::Chronyd {
         tracing::info!("chronyd version {} starting (timeball)", env!("CARGO_PKG_VERSION"));
     }
-    let config = options.configuration.load()?;
+    let Complete { config, found } = options.configuration.load()?;
     if let Some(log) = &log {
         log.configured(config.log.level);
     }
@@ -163,6 +163,7 @@ fn run_before(options: &Options, witness: &mut Witness) -> Result<Ending, Error>
     directories::make_for(&config, user);
     let purpose = purpose(options.task, &config);
     let mut daemon = Daemon::start(config, options, purpose, log, signals)?;
+    daemon.event_loop.found = found;
     process::settle(daemon.event_loop.configuration_in_force(), user)?;
     match daemon.work(options, purpose, witness) {
         // The event before this has said why, and the clock is still to be left in order.

@@ -29,7 +29,9 @@ impl Engine {
             }
             Command::Modify { address, change } => return self.modify(now, address, change),
             Command::Add(settings) => return self.add(now, *settings),
+            Command::Exchange { gone, new } => self.exchange(now, gone, new),
             Command::Delete(address) => return self.delete(now, address),
+            Command::DeleteNamed(name) => return self.delete_named(now, &name),
             Command::ResetSources => self.reset_sources(now),
             Command::StepPolicy { threshold, limit } => {
                 self.discipline.set_step_policy(threshold, limit);

@@ -181,6 +181,15 @@ pub enum Command {
     Add(Box<SourceSettings>),
     /// One source less.
     Delete(IpAddr),
+    /// The same, of a source that may not have an address yet, by its name as configured.
+    DeleteNamed(String),
+    /// Other sources in place of some; those that are in both keep their history.
+    Exchange {
+        /// Sources to remove.
+        gone: Vec<SourceSettings>,
+        /// Sources to add.
+        new: Vec<SourceSettings>,
+    },
     /// Forget whom selection had chosen, and choose anew.
     Reselect,
     /// Forget every measurement.

@@ -173,6 +173,14 @@ impl Source {
         }
     }
 
+    /// What the log calls it: the name of a pool, the server that it stands for otherwise.
+    pub(super) fn label(&self) -> String {
+        match (self.settings.kind, self.members.first()) {
+            (SourceKind::Server | SourceKind::Peer, Some(member)) => member.label.clone(),
+            (SourceKind::Pool { .. }, _) | (_, None) => self.settings.name.clone(),
+        }
+    }
+
     /// How many associations the name stands for.
     pub(super) const fn wanted(&self) -> usize {
         match self.settings.kind {

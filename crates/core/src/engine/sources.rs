@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::source::Source;
 use super::{CommandError, Engine, Output, SourceChange, Sources};
 use crate::association::{Connectivity, Settings};
+use crate::event::Event;
 use crate::now::Now;
 use crate::settings::SourceSettings;
 
@@ -33,11 +34,15 @@ impl Engine {
         connectivity: Connectivity,
     ) -> Result<(), CommandError> {
         let mut any = matches!(sources, Sources::All);
+        let mut changed = Vec::new();
         for source in &mut self.sources {
             let mut all = true;
             for member in &mut source.members {
                 if sources.contains(member.association.address().ip()) {
                     any = true;
+                    if member.association.connectivity().asks() != connectivity.asks() {
+                        changed.push(member.label.clone());
+                    }
                     member.association.connect(connectivity, now);
                 } else {
                     all = false;
@@ -48,6 +53,9 @@ impl Engine {
             if all && (!source.members.is_empty() || matches!(sources, Sources::All)) {
                 source.settings.association.connectivity = connectivity;
             }
+        }
+        for name in changed {
+            self.outbox.event(Event::Connectivity { name, connectivity });
         }
         if any { Ok(()) } else { Err(CommandError::NoSuchSource) }
     }
@@ -64,6 +72,8 @@ impl Engine {
         for member in &mut self.sources[source].members {
             member.association.configure(settings, now);
         }
+        let name = self.sources[source].label();
+        self.outbox.event(Event::Modified { name, change });
         self.select(now);
         Ok(())
     }
@@ -78,6 +88,8 @@ impl Engine {
         {
             return Err(CommandError::SourceExists);
         }
+        let (name, kind) = (settings.name.clone(), settings.kind);
+        self.outbox.event(Event::Added { name, kind });
         self.settings.sources.push(settings.clone());
         self.sources.push(Source::new(settings, now.monotonic));
         self.resolve_names(now);
@@ -86,6 +98,43 @@ impl Engine {
 
     pub(super) fn delete(&mut self, now: Now, address: IpAddr) -> Result<(), CommandError> {
         let index = self.source_at(address).ok_or(CommandError::NoSuchSource)?;
+        self.remove(index);
+        self.select(now);
+        Ok(())
+    }
+
+    pub(super) fn delete_named(&mut self, now: Now, name: &str) -> Result<(), CommandError> {
+        let found = self.sources.iter().position(|source| source.settings.name == name);
+        self.remove(found.ok_or(CommandError::NoSuchSource)?);
+        self.select(now);
+        Ok(())
+    }
+
+    /// Other sources in place of `gone`, those that there are. What is in both keeps its history.
+    pub(super) fn exchange(
+        &mut self,
+        now: Now,
+        mut gone: Vec<SourceSettings>,
+        mut new: Vec<SourceSettings>,
+    ) {
+        new.retain(|wanted| {
+            let kept = gone.iter().position(|had| had == wanted);
+            kept.map(|index| gone.swap_remove(index)).is_none()
+        });
+        for had in gone {
+            let is_it = |source: &Source| source.settings.asks_like(&had);
+            if let Some(index) = self.sources.iter().position(is_it) {
+                self.remove(index);
+            }
+        }
+        for wanted in new {
+            // One that is configured elsewhere stays as it is.
+            let _ = self.add(now, wanted);
+        }
+        self.select(now);
+    }
+
+    fn remove(&mut self, index: usize) {
         let source = self.sources.remove(index);
         source.members.iter().for_each(|member| self.retire(member));
         if let Some(index) =
@@ -93,8 +142,8 @@ impl Engine {
         {
             self.settings.sources.remove(index);
         }
-        self.select(now);
-        Ok(())
+        let (name, kind) = (source.label(), source.settings.kind);
+        self.outbox.event(Event::Removed { name, kind });
     }
 
     /// Forgets every measurement, but not what they told of the oscillator.

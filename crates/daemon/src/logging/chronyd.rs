@@ -9,6 +9,7 @@ use timeball_core::association::Connectivity;
 use timeball_core::engine::SourceChange;
 use timeball_core::event::{Cause, Severity};
 use timeball_core::selection::State;
+use timeball_core::settings::SourceKind;
 use timeball_wire::KissCode;
 
 use super::words::Limits;
@@ -46,8 +47,8 @@ fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
             (Warning, refused_change(*offset, *limit, "ignored"))
         }
         Event::OffsetFatal { offset, limit } => (Error, refused_change(*offset, *limit, "exiting")),
-        Event::Added { name } => (Info, format!("Added source {}", Label(name))),
-        Event::Removed { name } => (Info, format!("Removed source {}", Label(name))),
+        Event::Added { name, kind } => (Info, format!("Added {} {}", what(*kind), Label(name))),
+        Event::Removed { name, kind } => (Info, format!("Removed {} {}", what(*kind), Label(name))),
         Event::Connectivity { name, connectivity } => {
             let now = match connectivity {
                 Connectivity::Online | Connectivity::AutoOffline => "online",
@@ -137,6 +138,13 @@ fn source_state(name: &str, state: State, reason: &str, limits: &Limits) -> (Sev
             (Severity::Warning, line)
         }
         _ => (Severity::Debug, format!("Source {source}: {state}: {reason}")),
+    }
+}
+
+fn what(kind: SourceKind) -> &'static str {
+    match kind {
+        SourceKind::Server | SourceKind::Peer => "source",
+        SourceKind::Pool { .. } => "pool",
     }
 }
 
@@ -260,7 +268,7 @@ mod tests {
                 Event::Stepped { by: Span::from_seconds(-1.5) },
                 "System clock was stepped by -1.500000 seconds",
             ),
-            (Event::ForeignStep { by: Span::from_seconds(-1.5) }, "Backward time jump detected!"),
+            (Event::ForeignStep { by: Span::from_seconds(-0.5) }, "Backward time jump detected!"),
             (Event::Resumed { after: Span::from_secs(60) }, "Forward time jump detected!"),
             (
                 Event::Kiss { name: name(), code: KissCode::Rate },
@@ -281,7 +289,14 @@ mod tests {
                 },
                 "Source 192.0.2.1 new minpoll 5",
             ),
-            (Event::Added { name: name() }, "Added source 192.0.2.1 (ntp.example)"),
+            (
+                Event::Added { name: name(), kind: SourceKind::Server },
+                "Added source 192.0.2.1 (ntp.example)",
+            ),
+            (
+                Event::Removed { name: "ntp.example".into(), kind: SourceKind::Pool { count: 4 } },
+                "Removed pool ntp.example",
+            ),
             (Event::LeapArmed { direction: 1 }, "System clock status set to insert leap second"),
         ] {
             assert_eq!(said(&event), [line]);
