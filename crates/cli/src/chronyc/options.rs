@@ -7,7 +7,7 @@ use super::record::Presentation;
 /// Where a daemon is looked for.
 const DEFAULT_HOSTS: &str = "/run/chrony/chronyd.sock,127.0.0.1,::1";
 
-/// The program `chronyc`.
+/// Asks a daemon that speaks chrony's command protocol how it is doing, and has it do things.
 #[derive(Debug, Parser)]
 #[command(name = "chronyc", disable_version_flag = true, disable_help_flag = true)]
 pub(super) struct Chronyc {

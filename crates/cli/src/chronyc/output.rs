@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::record::{Presentation, Record};
@@ -11,7 +12,7 @@ pub(super) struct Output<W> {
     to: W,
     presentation: Presentation,
     /// The rows of a table, until the table is complete and can be an array.
-    rows: Option<Vec<Value>>,
+    rows: Option<Vec<Record>>,
 }
 
 impl<W: Write> Output<W> {
@@ -28,7 +29,7 @@ impl<W: Write> Output<W> {
         match self.presentation {
             Presentation::Text => writeln!(self.to, "{}", record.text()),
             Presentation::Csv => writeln!(self.to, "{}", record.csv()),
-            Presentation::Json => self.json(&record.json()),
+            Presentation::Json => self.json(record),
         }
     }
 
@@ -52,20 +53,20 @@ impl<W: Write> Output<W> {
     }
 
     /// A row of the table that was begun.
-    pub(super) fn row(&mut self, record: &Record) -> io::Result<()> {
+    pub(super) fn row(&mut self, record: Record) -> io::Result<()> {
         match &mut self.rows {
             Some(rows) => {
-                rows.push(record.json());
+                rows.push(record);
                 Ok(())
             }
-            None => self.report(record),
+            None => self.report(&record),
         }
     }
 
     /// The end of the table.
     pub(super) fn end_of_table(&mut self) -> io::Result<()> {
         match self.rows.take() {
-            Some(rows) => self.json(&Value::Array(rows)),
+            Some(rows) => self.json(&rows),
             None => Ok(()),
         }
     }
@@ -98,7 +99,7 @@ impl<W: Write> Output<W> {
         self.to.flush()
     }
 
-    fn json(&mut self, value: &Value) -> io::Result<()> {
+    fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.to, value)?;
         self.to.write_all(b"\n")
     }

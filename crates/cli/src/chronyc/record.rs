@@ -1,7 +1,8 @@
 //! One report, or one row of a table, in three presentations: text for people and for scripts that
 //! cut columns, comma-separated values in the same order, and JSON with names.
 
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use timeball_wire::cmdmon::Timespec;
 
 use super::{dates, units};
@@ -90,12 +91,19 @@ impl Record {
         values.join(",")
     }
 
+    #[cfg(test)]
     pub(super) fn json(&self) -> Value {
-        let members = self.0.iter().filter_map(|part| match part {
-            Part::Member(name, value) => Some(((*name).to_owned(), value.clone())),
+        serde_json::to_value(self).unwrap()
+    }
+}
+
+/// An object with its members in their order.
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().filter_map(|part| match part {
+            Part::Member(name, value) => Some((name, value)),
             Part::Words(_) | Part::Cell(_) => None,
-        });
-        Value::Object(members.collect::<Map<_, _>>())
+        }))
     }
 }
 

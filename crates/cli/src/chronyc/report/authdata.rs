@@ -39,7 +39,7 @@ pub(super) fn show<W: Write>(session: &mut Session<W>, options: SourceOptions) -
             return Err(Trouble::BadReply);
         };
         let name = session.name_of(Named::Source(address), NAME_WIDTH);
-        session.output.row(&record(address, &data, &name))?;
+        session.output.row(record(address, &data, &name))?;
     }
     Ok(session.output.end_of_table()?)
 }

@@ -28,7 +28,7 @@ pub(super) fn show<W: Write>(session: &mut Session<W>, options: ClientOptions) -
         };
         for client in found.clients.iter().filter(|client| client.address != Address::Unspecified) {
             let name = session.name_of(Named::Client(client.address), NAME_WIDTH);
-            session.output.row(&record(client, options.beside_ntp, &name))?;
+            session.output.row(record(client, options.beside_ntp, &name))?;
         }
         let is_full = found.clients.len() == CLIENTS_AT_A_TIME as usize;
         // A daemon that does not go on would be asked for ever.

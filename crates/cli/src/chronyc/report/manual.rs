@@ -20,7 +20,7 @@ pub(super) fn show<W: Write>(session: &mut Session<W>) -> Outcome {
     session.output.words(&format!("210 n_samples = {}\n", list.samples.len()))?;
     session.output.table(HEADER)?;
     for (index, sample) in list.samples.iter().enumerate() {
-        session.output.row(&record(index, sample))?;
+        session.output.row(record(index, sample))?;
     }
     Ok(session.output.end_of_table()?)
 }

@@ -23,7 +23,7 @@ pub(super) fn show_all<W: Write>(session: &mut Session<W>) -> Outcome {
         }
         let record = fetch(session, source.address)?;
         session.output.words("\n")?;
-        session.output.row(&record)?;
+        session.output.row(record)?;
     }
     Ok(session.output.end_of_table()?)
 }

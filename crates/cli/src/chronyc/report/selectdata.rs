@@ -36,7 +36,7 @@ pub(super) fn show<W: Write>(session: &mut Session<W>, options: SourceOptions) -
             continue;
         }
         let name = session.name_of(Named::source(source.address, source.reference_id), NAME_WIDTH);
-        session.output.row(&record(&source, &name))?;
+        session.output.row(record(&source, &name))?;
     }
     Ok(session.output.end_of_table()?)
 }

@@ -37,7 +37,7 @@ pub(super) fn show<W: Write>(session: &mut Session<W>, options: SourceOptions) -
             continue;
         }
         let name = session.name_of(Named::source(stats.address, stats.reference_id), NAME_WIDTH);
-        session.output.row(&record(&stats, &name))?;
+        session.output.row(record(&stats, &name))?;
     }
     Ok(session.output.end_of_table()?)
 }
