@@ -32,9 +32,19 @@ pub(super) struct LastExchange {
     pub(super) root_delay: f64,
     /// and root dispersion (s).
     pub(super) root_dispersion: f64,
-    /// A better T3 makes a measurement of it: it has not been measured, and its sender had time to
-    /// give.
-    pub(super) open: bool,
+    /// What a better T3 is good for.
+    pub(super) state: State,
+}
+
+/// What has become of an exchange so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It waits for a better T3.
+    Open,
+    /// It was measured by the T3 that it had.
+    Measured,
+    /// Its sender had no time to give, or our next packet answered another.
+    Void,
 }
 
 impl LastExchange {

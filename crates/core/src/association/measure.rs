@@ -14,8 +14,9 @@ const PHI: f64 = 15e-6;
 /// A server that holds a request longer (s) has been asleep.
 const MAX_REMOTE_INTERVAL: f64 = 4.0;
 
-/// Nothing is off by more standard deviations than this.
-const UNLIKELY: f64 = 4.0;
+/// An oscillator may have changed by so much (s/s) since its frequency was learnt; from an exchange
+/// that is rejected for it nothing could be learnt anew.
+const CHANGED: f64 = 1000e-6;
 
 /// How well our own two timestamps of an exchange are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +74,8 @@ pub(super) enum Hold {
     /// A peer answers when its own poll is due. What the oscillator drifts meanwhile, as far as this
     /// is known, would otherwise pass for delay.
     UntilItsPoll(Frequency),
+    /// The same, but its packet was on the way before ours, which is another one than it answers.
+    Crossed(Frequency),
 }
 
 impl Timing {
@@ -103,18 +106,20 @@ impl Timing {
     /// As [`measure`].
     pub(super) fn check(&self, max_delay: f64) -> Result<(), Reject> {
         let (local, remote) = (self.local_interval(), self.response_time());
-        let longest = match self.hold {
-            Hold::Short => MAX_REMOTE_INTERVAL,
-            Hold::UntilItsPoll(_) => f64::INFINITY,
+        let (possible, longest) = match self.hold {
+            Hold::Short => (local >= 0.0, MAX_REMOTE_INTERVAL),
+            Hold::UntilItsPoll(_) => (local >= 0.0, f64::INFINITY),
+            Hold::Crossed(_) => (true, 0.0),
         };
-        if remote < -self.precision() || remote > longest {
+        let precedes = remote < -self.precision() && !matches!(self.hold, Hold::Crossed(_));
+        if precedes || remote > longest {
             return Err(Reject::ServerInterval);
         }
         let delay = local + self.drift() - remote;
-        if local < 0.0 || delay < -self.dispersion() - UNLIKELY * self.drift_sd() {
+        if !possible || delay < -self.dispersion() - self.drift_limit() {
             return Err(Reject::NegativeDelay);
         }
-        if delay - self.drift_sd() > max_delay { Err(Reject::MaxDelay) } else { Ok(()) }
+        if delay - self.drift_limit() > max_delay { Err(Reject::MaxDelay) } else { Ok(()) }
     }
 
     fn local_interval(&self) -> f64 {
@@ -130,7 +135,7 @@ impl Timing {
         let stamps = self.stamping.transmit.error() + self.stamping.receive.error();
         let tolerated = match self.hold {
             Hold::Short => PHI * self.local_interval().max(0.0),
-            Hold::UntilItsPoll(_) => 0.0,
+            Hold::UntilItsPoll(_) | Hold::Crossed(_) => 0.0,
         };
         self.precision() + stamps + tolerated
     }
@@ -139,7 +144,19 @@ impl Timing {
     fn drift(&self) -> f64 {
         match self.hold {
             Hold::Short => 0.0,
-            Hold::UntilItsPoll(frequency) => frequency.value * self.local_interval(),
+            Hold::UntilItsPoll(frequency) | Hold::Crossed(frequency) => {
+                frequency.value * self.local_interval()
+            }
+        }
+    }
+
+    /// Largest error of that (s) that is no reason to reject the exchange.
+    fn drift_limit(&self) -> f64 {
+        match self.hold {
+            Hold::Short => 0.0,
+            Hold::UntilItsPoll(frequency) | Hold::Crossed(frequency) => {
+                (CHANGED + 4.0 * frequency.sd) * self.local_interval().abs()
+            }
         }
     }
 
@@ -147,7 +164,9 @@ impl Timing {
     fn drift_sd(&self) -> f64 {
         match self.hold {
             Hold::Short => 0.0,
-            Hold::UntilItsPoll(frequency) => frequency.sd * self.local_interval().max(0.0),
+            Hold::UntilItsPoll(frequency) | Hold::Crossed(frequency) => {
+                frequency.sd * self.local_interval().abs()
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use rand_core::Rng;
 use timeball_wire::{Header, Instant, Mode, NtpShort, NtpTimestamp, Oscillator, Span, Timestamp};
 
 use super::answer::{Answerer, Expected};
-use super::interleaved::LastExchange;
+use super::interleaved::{LastExchange, State};
 use super::{PollInterval, Settings, Surroundings};
 use crate::now::Now;
 use crate::server::ServerView;
@@ -163,7 +163,7 @@ impl Symmetric {
         let (origin, received, left) = match (self.greeting, last) {
             (Some(greeting), last) => {
                 if let Some(last) = last {
-                    last.open = false;
+                    last.state = State::Void;
                 }
                 (greeting.transmit, Some(greeting.received), None)
             }
