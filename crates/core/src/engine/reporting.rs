@@ -292,7 +292,7 @@ fn last_exchange(last: &LastAnswer, association: &Association) -> LastExchange {
         version: header.version,
         mode: header.mode,
         stratum: header.stratum,
-        poll: header.poll,
+        poll: last.poll.exponent(),
         precision: header.precision,
         root_delay: header.root_delay.seconds(),
         root_dispersion: header.root_dispersion.seconds(),

@@ -34,7 +34,7 @@ pub struct LastExchange {
     pub mode: Mode,
     /// Stratum.
     pub stratum: u8,
-    /// Poll interval (log₂ s).
+    /// Our poll interval then, which a server repeats (log₂ s).
     pub poll: i8,
     /// Precision (log₂ s).
     pub precision: i8,

@@ -167,12 +167,12 @@ impl Responder {
         self.memory.as_ref().map_or_else(Held::default, |memory| memory.pairs.held())
     }
 
-    /// Takes note that somebody asked for a report, or gave a command.
-    pub fn note_command(&mut self, from: IpAddr, treatment: Treatment, now: Instant) {
+    /// Takes note that somebody asked for a report, or gave a command; `None`: without a network.
+    pub fn note_command(&mut self, from: Option<IpAddr>, treatment: Treatment, now: Instant) {
         let dropped = u64::from(treatment == Treatment::Dropped);
         self.counters.commands = self.counters.commands.saturating_add(1);
         self.counters.commands_dropped = self.counters.commands_dropped.saturating_add(dropped);
-        if let Some(memory) = &mut self.memory {
+        if let (Some(memory), Some(from)) = (&mut self.memory, from) {
             memory.clients.note(from, Service::Command, treatment, now);
         }
     }

@@ -168,7 +168,7 @@ impl EventLoop {
             }
 
             Request::Shutdown => {
-                tracing::info!("a client wants this daemon to end");
+                tracing::info!("Received shutdown command");
                 self.raise(Signal::Terminate);
                 Status::Success
             }
@@ -186,8 +186,8 @@ impl EventLoop {
                 self.reload_sources()?;
                 Status::Success
             }
-            // There are no keys to read.
-            Request::Rekey => Status::NotEnabled,
+            // There are no keys, so that all of them have been read.
+            Request::Rekey => Status::Success,
 
             // Reports, which change nothing.
             Request::SourceCount

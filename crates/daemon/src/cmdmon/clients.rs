@@ -1,5 +1,6 @@
 //! The reports of what was served, and to whom.
 
+use arrayvec::ArrayVec;
 use timeball_core::server::{Activity, Clients, Refusal, Responder};
 use timeball_wire::Instant;
 use timeball_wire::cmdmon::{
@@ -30,11 +31,7 @@ pub(super) fn accesses(log: &Clients, wanted: Wanted, now: Instant) -> (ClientAc
     let places = log.places();
     let first = usize::try_from(wanted.first_index).unwrap_or(usize::MAX);
     let mut next = first;
-    let mut accesses = ClientAccesses {
-        indices: count(places as u64),
-        next_index: 0,
-        clients: Default::default(),
-    };
+    let mut accesses = ClientAccesses { indices: count(places as u64), ..nobody() };
     let room = accesses.clients.capacity();
     let most = usize::try_from(wanted.clients).map_or(room, |clients| clients.min(room));
     let mut reset = Reset::new();
@@ -68,6 +65,11 @@ pub(super) fn accesses(log: &Clients, wanted: Wanted, now: Instant) -> (ClientAc
     }
     accesses.next_index = count(next as u64);
     (accesses, reset)
+}
+
+/// The log of a server that serves nobody.
+pub(super) fn nobody() -> ClientAccesses {
+    ClientAccesses { indices: 0, next_index: 0, clients: ArrayVec::new() }
 }
 
 fn interval(log2_seconds: Option<f32>) -> i8 {

@@ -105,9 +105,11 @@ impl EventLoop {
             }
         };
         let treatment = self.commands.gate.treat(requester, now);
-        if let Requester::Network { from, .. } = requester {
-            self.server.responder_mut().note_command(from.ip(), treatment, now);
-        }
+        let host = match requester {
+            Requester::Network { from, .. } => Some(from.ip()),
+            Requester::Local(_) => None,
+        };
+        self.server.responder_mut().note_command(host, treatment, now);
         if treatment == Treatment::Dropped {
             return Ok(None);
         }
@@ -145,6 +147,7 @@ impl EventLoop {
                     report,
                     now,
                     server: self.server.responder(),
+                    logs_clients: self.config.engine.server.client_log.is_some(),
                     gate: &self.commands.gate,
                     manual: &self.commands.manual,
                 };

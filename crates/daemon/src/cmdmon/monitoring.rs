@@ -21,6 +21,8 @@ pub(super) struct Readings<'a> {
     pub(super) report: &'a Report,
     pub(super) now: Instant,
     pub(super) server: &'a Responder,
+    /// Clients are to be remembered, if there are any.
+    pub(super) logs_clients: bool,
     pub(super) gate: &'a Gate,
     pub(super) manual: &'a Manual,
 }
@@ -37,6 +39,9 @@ impl Readings<'_> {
                 Some(log) => {
                     let (accesses, reset) = clients::accesses(log, wanted, self.now);
                     (Answer::ClientAccesses(accesses).into(), reset)
+                }
+                None if self.logs_clients => {
+                    (Answer::ClientAccesses(clients::nobody()).into(), Reset::new())
                 }
                 None => (Status::Inactive.into(), Reset::new()),
             };

@@ -1,5 +1,7 @@
 //! A source in a request, as settings.
 
+use std::net::IpAddr;
+
 use timeball_core::association::{self, Connectivity, PollInterval};
 use timeball_core::estimator;
 use timeball_core::selection::Options;
@@ -37,12 +39,7 @@ pub(super) fn settings(source: &NewSource) -> Result<SourceSettings, Status> {
                 SourceKind::Pool { count: usize::try_from(count).map_err(|_| Status::Invalid)? }
             }
         },
-        family: match (flags.contains(SourceFlags::IPV4), flags.contains(SourceFlags::IPV6)) {
-            (true, false) => Some(Family::Ipv4),
-            (false, true) => Some(Family::Ipv6),
-            (false, false) => None,
-            (true, true) => return Err(Status::InvalidAddressFamily),
-        },
+        family: family(name, flags)?,
         association: association(source)?,
         estimator: estimator::Settings {
             min_samples: samples(source.min_samples).unwrap_or(defaults.min_samples),
@@ -61,6 +58,24 @@ pub(super) fn settings(source: &NewSource) -> Result<SourceSettings, Status> {
         },
         ..SourceSettings::server(name)
     })
+}
+
+/// The family of addresses to use. Of both flags the first holds, as in chronyd.
+fn family(name: &str, flags: SourceFlags) -> Result<Option<Family>, Status> {
+    let wanted = match (flags.contains(SourceFlags::IPV4), flags.contains(SourceFlags::IPV6)) {
+        (true, _) => Some(Family::Ipv4),
+        (false, true) => Some(Family::Ipv6),
+        (false, false) => None,
+    };
+    let is = match name.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => Some(Family::Ipv4),
+        Ok(IpAddr::V6(_)) => Some(Family::Ipv6),
+        Err(_) => None,
+    };
+    match (is, wanted) {
+        (Some(is), Some(wanted)) if is != wanted => Err(Status::InvalidAddressFamily),
+        _ => Ok(wanted),
+    }
 }
 
 fn association(source: &NewSource) -> Result<association::Settings, Status> {
@@ -228,6 +243,8 @@ pub(super) mod tests {
         let nts = NewSource { flags: SourceFlags::NTS, ..added("ntp.example") };
         assert_eq!(refused(nts), Status::NotEnabled);
         assert_eq!(refused(NewSource { key_id: 1, ..added("ntp.example") }), Status::NotEnabled);
+        let v4_only = NewSource { flags: SourceFlags::IPV4, ..added("::1") };
+        assert_eq!(refused(v4_only), Status::InvalidAddressFamily);
         assert_eq!(refused(NewSource { port: 65_536, ..added("ntp.example") }), Status::Invalid);
         assert_eq!(refused(NewSource { min_poll: 1000, ..added("ntp.example") }), Status::Invalid);
     }

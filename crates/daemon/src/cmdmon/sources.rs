@@ -103,14 +103,21 @@ pub(super) fn select_data(index: usize, source: &SourceReport) -> SelectData {
     SelectData {
         reference_id: reference_id(source),
         address: address(index, source),
-        state: state_sign(source.state),
+        state: match source.state {
+            // chronyd looks at the measurements first.
+            State::Unreachable if source.samples == 0 => state_sign(State::Measuring),
+            state => state_sign(state),
+        },
         authenticated: source.authenticated.into(),
-        leap: source.leap.unwrap_or(LeapIndicator::Unsynchronised),
+        leap: source
+            .leap
+            .or(source.last_exchange.as_ref().map(|last| last.leap))
+            .unwrap_or(LeapIndicator::Unsynchronised),
         reserved: Reserved,
         configured: select_options(source.options),
         effective: select_options(source.effective_options),
-        last_sample_ago: seconds_ago(source.last_measurement.map(|last| last.age)),
-        score: source.score.into(),
+        last_sample_ago: source.last_measurement.map_or(0, |last| seconds_ago(Some(last.age))),
+        score: source.score.max(1.0).into(),
         low_limit: low.into(),
         high_limit: high.into(),
     }

@@ -272,7 +272,7 @@ fn what_there_is_not_is_said_honestly() {
     for (request, status) in [
         (Request::WriteRtc, Status::NoRtc),
         (Request::TrimRtc, Status::NoRtc),
-        (Request::Rekey, Status::NotEnabled),
+        (Request::Rekey, Status::Success),
         (Request::MakeStep, Status::Failed),
         (Request::Manual { option: 7 }, Status::Invalid),
         (Request::ManualDelete { index: 0 }, Status::BadSample),
@@ -307,7 +307,8 @@ fn clients_are_logged_and_counted() {
     let Answer::ServerStats4(stats) = daemon.order(Request::ServerStats).answer else {
         panic!("no statistics");
     };
-    assert_eq!((stats.command_hits, stats.command_drops, stats.ntp_hits), (3, 0, 0));
+    // This one included.
+    assert_eq!((stats.command_hits, stats.command_drops, stats.ntp_hits), (4, 0, 0));
     let everybody = Request::ClientAccesses { first_index: 0, clients: 8, min_hits: 1, reset: 1 };
     let Answer::ClientAccesses(accesses) = daemon.order(everybody).answer else {
         panic!("no clients");

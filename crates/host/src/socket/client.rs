@@ -89,11 +89,7 @@ impl ClientSocket {
         }
         prefer(socket.as_fd(), &server, options.dscp);
         let stamping = options.stamping.enable(socket.as_fd(), TransmitStamps::Always);
-        match options.stamping {
-            // Whose card it is that could stamp.
-            Stamping::Hardware => tell_interfaces(socket.as_fd(), &server),
-            Stamping::Kernel | Stamping::KernelReceive | Stamping::Daemon => {}
-        }
+        tell_destinations(socket.as_fd(), &server);
         let address = RawAddress::from(server);
         // SAFETY: the pointer and length describe `address`, which is only read.
         check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr(), address.length()) })?;
@@ -212,9 +208,10 @@ pub(super) fn prefer(socket: BorrowedFd<'_>, address: &SocketAddr, dscp: u8) {
     }
 }
 
-/// Has the kernel tell through which interface a datagram came. Refusal shows as
-/// [`Received::interface`] being absent.
-fn tell_interfaces(socket: BorrowedFd<'_>, address: &SocketAddr) {
+/// Has the kernel tell through which interface a datagram came, whose card it is that could stamp,
+/// and to which of our addresses. Refusal shows as [`Received::interface`] and [`Received::to`] being
+/// absent.
+fn tell_destinations(socket: BorrowedFd<'_>, address: &SocketAddr) {
     let (level, name) = match address {
         SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
         SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),

@@ -374,7 +374,7 @@ fn clients_are_remembered_with_what_became_of_their_requests() {
         ask(&mut responder, &client_request(), CLIENT);
     }
     ask(&mut responder, &request(4, Mode::Server).to_bytes(), CLIENT);
-    responder.note_command([127, 0, 0, 1].into(), Treatment::Served, UPTIME);
+    responder.note_command(Some([127, 0, 0, 1].into()), Treatment::Served, UPTIME);
     let clients: Vec<_> = responder.clients().unwrap().iter_from(0).collect();
     assert_eq!(clients.len(), 2);
     let (place, client) =
