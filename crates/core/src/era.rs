@@ -11,10 +11,6 @@ use timeball_wire::{NtpTimestamp, Span, Timestamp};
 /// Days between the begin of the window and the day of the build.
 const DAYS_BEFORE: i64 = 50 * 365;
 
-/// A clock that was set to the begin of another program's window, built at about the same time, may
-/// be a little behind ours (s).
-const SLACK: i64 = 5000;
-
 /// The build, in seconds since 1970.
 const BUILT: i64 = match i64::from_str_radix(env!("TIMEBALL_BUILT"), 10) {
     Ok(seconds) => seconds,
@@ -22,8 +18,7 @@ const BUILT: i64 = match i64::from_str_radix(env!("TIMEBALL_BUILT"), 10) {
 };
 
 /// Begin of the 2³² seconds in which every timestamp on the wire is taken to lie.
-pub const START: Timestamp =
-    Timestamp::from_nanos((BUILT - DAYS_BEFORE * 86_400 - SLACK) * 1_000_000_000);
+pub const START: Timestamp = Timestamp::from_nanos((BUILT - DAYS_BEFORE * 86_400) * 1_000_000_000);
 
 /// The moment meant.
 pub fn unfold(timestamp: NtpTimestamp) -> Timestamp {
