@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 use timeball_config::Mistakes;
-use timeball_core::engine::CommandError;
+use timeball_core::engine::{ClockError, CommandError};
 use timeball_host::pid_file::PidFileError;
 use timeball_host::process::UserError;
 
@@ -45,6 +45,9 @@ pub enum Error {
     /// The sources want changes of the clock that the configuration does not believe.
     #[error("the clock may not be changed as much as the sources want")]
     GivenUp,
+    /// The kernel refuses a correction of the clock that it has allowed.
+    #[error("the clock cannot be corrected: {0}")]
+    Adjust(#[source] ClockError),
     /// The engine refuses what it is told.
     #[error("the engine refuses: {0}")]
     Command(#[source] CommandError),

@@ -59,7 +59,7 @@ pub struct EventLoop {
     pub(crate) configuration: Option<Configuration>,
     pub(crate) found: Found,
     pub(crate) log: Option<Log>,
-    words: Words,
+    pub(crate) words: Words,
     pub(crate) control: Option<ControlListener>,
     pub(crate) commands: CommandPlane,
     pub(crate) server: Server,
@@ -79,8 +79,16 @@ pub struct EventLoop {
     pending: Vec<Signal>,
     /// Something happened that changes how the daemon describes itself.
     news: bool,
-    /// How far the clock was off (s) when it was first known.
-    first_offset: Option<f64>,
+    precision: Precision,
+    /// What was found before the daemon begins in earnest.
+    first: Option<First>,
+}
+
+/// What is found out before the daemon begins in earnest.
+#[derive(Clone, Copy, Debug, Default)]
+struct First {
+    /// How far the clock is off (s; true time minus system clock).
+    offset: Option<f64>,
 }
 
 /// How a daemon begins, beside its configuration.
@@ -93,6 +101,16 @@ pub(crate) struct Beginning {
     pub(crate) first_settings: Option<Settings>,
     /// Set the clock to the time of the last run, if it is behind that.
     pub(crate) restore_time: bool,
+}
+
+impl First {
+    /// What becomes of it all is said later.
+    fn note(&mut self, event: &Event) {
+        if let Event::Updated { offset, .. } = event {
+            self.offset.get_or_insert(*offset);
+        }
+        tracing::debug!("{event}");
+    }
 }
 
 impl EventLoop {
@@ -112,27 +130,26 @@ impl EventLoop {
         let records = Records::new(&config);
         config.engine.records = records.wanted();
         let mut clock = MachineClock::open().map_err(Error::Clock)?;
-        let precision = Precision::measure().map_err(Error::Clock)?;
-        let memory = Memory::new(&config.files, clock.monotonic().map_err(Error::Clock)?);
-        let drift = memory.recall(&words);
+        let mut memory = Memory::new(&config.files, clock.monotonic().map_err(Error::Clock)?);
+        memory.recall(&words);
         let watching = permit_clock_control(&mut config.engine, clock_control, &mut clock);
         if restore_time && watching.is_none() {
             clock.restore(memory.written(), &words).map_err(Error::Clock)?;
         }
         words.configure(&config);
         let now = clock.now().map_err(Error::Clock)?;
-        let seed = random::seed().map_err(Error::Random)?;
         let mut hash_key = [0; 16];
         random::fill(&mut hash_key).map_err(Error::Random)?;
-        let settings = match first_settings {
-            Some(mut first) => {
-                first.discipline.control &= config.engine.discipline.control;
-                first
-            }
-            None => config.engine.clone(),
-        };
-        let engine = Engine::new(now, settings, drift, precision.span.seconds(), seed);
+        let precision = Precision::measure().map_err(Error::Clock)?;
         let view = ServerView::unsynchronised(precision.log2, now.monotonic);
+        let first = first_settings.is_some();
+        let settings = first_settings.unwrap_or_else(|| config.engine.clone());
+        let engine = new_engine(now, settings, &memory, precision)?;
+        if first && let (None, Some(drift)) = (&watching, memory.recalled()) {
+            // The engine only watches for now.
+            let frequency = ClockCommand::SetFrequency(drift.frequency);
+            clock.adjust(frequency).map_err(Error::Adjust)?;
+        }
         let mut event_loop = Self {
             engine,
             control: None,
@@ -155,7 +172,8 @@ impl EventLoop {
             found: Found::default(),
             log: None,
             words,
-            first_offset: None,
+            precision,
+            first: first.then(First::default),
             config,
         };
         let user = process::user_to_become(&event_loop.config).ok().flatten();
@@ -255,9 +273,10 @@ impl EventLoop {
         &self.config
     }
 
-    /// How far the clock was off (s; true time minus system clock) when it was first known.
-    pub(crate) const fn first_offset(&self) -> Option<f64> {
-        self.first_offset
+    /// How far the clock is off (s; true time minus system clock), if that was found before the
+    /// daemon begins in earnest.
+    pub(crate) fn first_offset(&self) -> Option<f64> {
+        self.first?.offset
     }
 
     /// Steps the clock by `offset` (s), if it is ours to.
@@ -271,13 +290,25 @@ impl EventLoop {
         self.carry_out_outputs()
     }
 
-    /// Ends the time of the first settings: the engine works by the configuration from now on.
+    /// Ends the time of the first settings: an engine that works by the configuration begins, and
+    /// `slew` (s) is what it has to correct at once. Nothing is left of what the first one knew.
     ///
     /// # Errors
     /// When this machine's clocks cannot be read.
-    pub(crate) fn begin_in_earnest(&mut self) -> Result<(), Error> {
-        let settings = Box::new(self.config.engine.clone());
-        self.command(Command::Configure(settings))?.map_err(Error::Command)
+    pub(crate) fn begin_in_earnest(&mut self, slew: f64) -> Result<(), Error> {
+        let now = self.now()?;
+        self.first = None;
+        // Exchanges and questions are numbered from the beginning again.
+        self.exchanges = Exchanges::new(self.config.network.clone());
+        self.names = Names::new().map_err(Error::Descriptors)?;
+        let settings = self.config.engine.clone();
+        self.engine = new_engine(now, settings, &self.memory, self.precision)?;
+        self.housekeeping_due = now.monotonic;
+        self.carry_out_outputs()?;
+        if slew != 0.0 && self.watching.is_none() {
+            self.command(Command::AdjustOffset(slew))?.map_err(Error::Command)?;
+        }
+        Ok(())
     }
 
     /// Leaves the clock as it should run without us, and remembers the oscillator.
@@ -523,10 +554,10 @@ impl EventLoop {
                         self.exchanges.clock_stepped();
                         self.server.clock_stepped();
                     }
-                    if let Event::Updated { offset, .. } = event {
-                        self.first_offset.get_or_insert(offset);
+                    match &mut self.first {
+                        Some(first) => first.note(&event),
+                        None => self.words.log(&event),
                     }
-                    self.words.log(&event);
                     self.news = true;
                 }
             }
@@ -627,4 +658,14 @@ fn permit_clock_control(
     tracing::info!("the clock is watched and not corrected: {reason}");
     settings.discipline.control = false;
     Some(reason)
+}
+
+fn new_engine(
+    now: Now,
+    settings: Settings,
+    memory: &Memory,
+    precision: Precision,
+) -> Result<Engine, Error> {
+    let seed = random::seed().map_err(Error::Random)?;
+    Ok(Engine::new(now, settings, memory.recalled(), precision.span.seconds(), seed))
 }

@@ -31,7 +31,8 @@ pub(crate) enum Purpose {
 pub(crate) enum Progress {
     /// It goes on.
     Waiting,
-    /// The clock was so far off (s; true time minus system clock), and is being corrected.
+    /// The clock was so far off (s; true time minus system clock). It has been stepped if that is
+    /// what the purpose asks for.
     Corrected(f64),
     /// No source could be used.
     NoSource,
@@ -57,18 +58,29 @@ impl Purpose {
     pub(crate) fn settings(self, config: &Config, family: Option<Family>) -> Settings {
         let mut settings = config.engine.clone();
         settings.local = None;
+        // A glance at the sources must not change how fast the clock runs.
+        settings.discipline.control = false;
         match self {
-            Self::Start { threshold } => {
+            Self::Start { .. } => {
                 let servers = config.clock.initial.iter().flat_map(|initial| &initial.servers);
                 settings.sources = servers
                     .map(|name| SourceSettings { family, ..SourceSettings::server(name) })
                     .collect();
-                settings.discipline.initial_step = Some(threshold);
             }
-            // Whoever looks once must not change how fast the clock runs.
-            Self::SetOnce | Self::Measure => settings.discipline.control = false,
+            Self::SetOnce | Self::Measure => {}
         }
         settings
+    }
+}
+
+impl Purpose {
+    /// An offset of this size (s) is stepped away.
+    pub(crate) fn steps(self, offset: f64) -> bool {
+        match self {
+            Self::Start { threshold } => offset.abs() >= threshold,
+            Self::SetOnce => true,
+            Self::Measure => false,
+        }
     }
 }
 
@@ -90,7 +102,7 @@ impl FirstCorrection {
         let now = event_loop.monotonic()?;
         let progress = match event_loop.first_offset() {
             Some(offset) => {
-                if self.purpose == Purpose::SetOnce {
+                if self.purpose.steps(offset) {
                     event_loop.step(offset)?;
                 }
                 Progress::Corrected(offset)
@@ -105,11 +117,11 @@ impl FirstCorrection {
     fn log(&self, progress: Progress) {
         match (progress, self.purpose) {
             (Progress::Waiting, _) => {}
-            (Progress::Corrected(offset), Purpose::Start { threshold }) => tracing::info!(
+            (Progress::Corrected(offset), Purpose::Start { .. }) => tracing::info!(
                 "System's initial offset : {:.6} seconds {} of true ({})",
                 offset.abs(),
                 if offset <= 0.0 { "fast" } else { "slow" },
-                if offset.abs() >= threshold { "step" } else { "slew" }
+                if self.purpose.steps(offset) { "step" } else { "slew" }
             ),
             (Progress::Corrected(offset), Purpose::SetOnce) => {
                 tracing::info!("System clock wrong by {offset:.6} seconds (step)");
@@ -176,9 +188,15 @@ mod tests {
         assert_eq!(start.sources[0].name, "192.0.2.1");
         assert_eq!(start.sources[0].family, Some(Family::Ipv4));
         assert!(start.sources[0].association.iburst);
-        assert_eq!(start.discipline.initial_step, Some(5.0));
         let once = Purpose::SetOnce.settings(&config, None);
         assert_eq!(once.sources, config.engine.sources);
-        assert!(!once.discipline.control && start.discipline.control);
+        assert!(!once.discipline.control && !start.discipline.control);
+    }
+
+    #[test]
+    fn what_is_stepped_depends_on_what_for() {
+        let start = Purpose::Start { threshold: 5.0 };
+        assert!(start.steps(-5.0) && !start.steps(4.9));
+        assert!(Purpose::SetOnce.steps(1e-6) && !Purpose::Measure.steps(100.0));
     }
 }

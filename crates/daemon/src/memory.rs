@@ -14,6 +14,7 @@ pub(crate) struct Memory {
     /// Least time (s) between two writings.
     interval: f64,
     next: Instant,
+    recalled: Option<Drift>,
 }
 
 impl Memory {
@@ -24,18 +25,24 @@ impl Memory {
             Place::InStateDirectory | Place::None => 0.0,
             Place::At { interval, .. } => interval,
         };
-        Self { file: DriftFile::configured(files), interval, next: now }
+        Self { file: DriftFile::configured(files), interval, next: now, recalled: None }
     }
 
-    /// What is remembered.
-    pub(crate) fn recall(&self, words: &Words) -> Option<Drift> {
-        let file = self.file.as_ref()?;
-        let drift = file.load().unwrap_or_else(|error| {
-            tracing::warn!("{}: {error}; it is ignored", file.path().display());
-            None
-        })?;
-        words.frequency_read(drift, file.path());
-        Some(drift)
+    /// Reads what is remembered.
+    pub(crate) fn recall(&mut self, words: &Words) {
+        let Some(file) = &self.file else { return };
+        match file.load() {
+            Ok(drift) => self.recalled = drift,
+            Err(error) => tracing::warn!("{}: {error}; it is ignored", file.path().display()),
+        }
+        if let Some(drift) = self.recalled {
+            words.frequency_read(drift, file.path());
+        }
+    }
+
+    /// What was remembered when it was read.
+    pub(crate) const fn recalled(&self) -> Option<Drift> {
+        self.recalled
     }
 
     /// When it was written last: it cannot be earlier than that.

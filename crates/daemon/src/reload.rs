@@ -1,5 +1,6 @@
 //! Reading the configuration again, without losing what was learnt.
 
+use timeball_core::Event;
 use timeball_core::engine::Command;
 
 use crate::configuration::Complete;
@@ -32,6 +33,13 @@ impl EventLoop {
                 tracing::error!("the configuration stays as it was");
                 Ok(Err(format!("{mistakes}\nthe configuration stays as it was")))
             }
+        }
+    }
+
+    /// Says which sources the directories had at the start.
+    pub(crate) fn announce_found_sources(&self) {
+        for source in self.found.sources() {
+            self.words.log(&Event::Added { name: source.name.clone(), kind: source.kind });
         }
     }
 

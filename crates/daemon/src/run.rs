@@ -8,6 +8,7 @@ use timeball_config::Config;
 use timeball_host::pid_file::{PidFile, PidFileError};
 use timeball_host::process::{Detached, Starting, detach};
 use timeball_host::signals::{Signal, Signals};
+use timeball_host::startup_code;
 use timeball_wire::{Instant, Span};
 
 use crate::configuration::{Complete, Configuration};
@@ -250,10 +251,14 @@ impl Daemon {
                         Progress::Waiting | Progress::Corrected(_) => Ending::Done,
                     });
                 }
-                Ok(_) => self.event_loop.begin_in_earnest()?,
+                Ok(Progress::Corrected(offset)) if !purpose.steps(offset) => {
+                    self.event_loop.begin_in_earnest(offset)?;
+                }
+                Ok(_) => self.event_loop.begin_in_earnest(0.0)?,
                 Err(stop) => return self.end(stop),
             }
         }
+        self.event_loop.announce_found_sources();
         self.event_loop.restore_measurements(options.reload_measurements)?;
         if self.manner == Manner::Timeball {
             tracing::info!("timeball {} started", env!("CARGO_PKG_VERSION"));
@@ -261,6 +266,9 @@ impl Daemon {
         self.service.describe(&self.event_loop.report()?.tracking);
         self.service.ready();
         witness.started(options.notify)?;
+        if let Err(error) = startup_code::release() {
+            tracing::debug!("the code of the start stays in memory: {error}");
+        }
         let stop = loop {
             if let Some(stop) = self.turn(None)? {
                 break stop;
