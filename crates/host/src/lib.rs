@@ -50,6 +50,7 @@ pub mod resolver;
 pub mod service;
 pub mod signals;
 pub mod socket;
+pub mod startup_code;
 pub mod system_log;
 pub mod unix_datagram;
 pub mod unix_socket;
