@@ -181,7 +181,7 @@ impl Association {
             measured: timing.zip(measurement).map(|(timing, measurement)| Measured {
                 at: measurement.at,
                 offset: surroundings.offset_of(&measurement),
-                delay: measurement.delay(),
+                delay: timing.delay(),
                 dispersion: measurement.dispersion,
                 response_time: timing.response_time(),
                 transmit_stamp: timing.stamping.transmit,

@@ -115,11 +115,20 @@ impl Timing {
         if precedes || remote > longest {
             return Err(Reject::ServerInterval);
         }
-        let delay = local + self.drift() - remote;
+        let delay = self.raw_delay();
         if !possible || delay < -self.dispersion() - self.drift_limit() {
             return Err(Reject::NegativeDelay);
         }
         if delay - self.drift_limit() > max_delay { Err(Reject::MaxDelay) } else { Ok(()) }
+    }
+
+    /// Round-trip delay (s), as short as the clocks can tell.
+    pub(super) fn delay(&self) -> f64 {
+        self.raw_delay().max(self.precision())
+    }
+
+    fn raw_delay(&self) -> f64 {
+        self.local_interval() + self.drift() - self.response_time()
     }
 
     fn local_interval(&self) -> f64 {
