@@ -1,5 +1,6 @@
 //! Clocks that are far off and may not be stepped, or run far too fast: the limits are those that
 //! chronyd has, and so is what is asked of the clock.
+#![allow(clippy::expect_used, reason = "a failed test panics")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What clients get from a server that is its own reference, or whose time is smoothed.
+#![allow(clippy::expect_used, reason = "a failed test panics")]
 
 mod common;
 
