@@ -47,7 +47,7 @@ fn only_the_first(from: &str, to: &str, _at: f64, _rng: &mut ChaCha8Rng) -> bool
 }
 
 fn a_third_is_lost(from: &str, to: &str, at: f64, rng: &mut ChaCha8Rng) -> bool {
-    only_the_first(from, to, at, rng) || rng.next_u32() % 3 == 0
+    only_the_first(from, to, at, rng) || rng.next_u32().is_multiple_of(3)
 }
 
 /// They take turns of half an hour.
