@@ -106,7 +106,7 @@ impl ShiftedServer {
             root_dispersion: 1e-6,
             as_of: clock.monotonic()?,
             dispersion_rate: 0.0,
-            smoothing: None,
+            served_offset: None,
         };
         Ok(Self {
             socket: ServerSocket::open(&ServerOptions::new(SocketAddr::new(address, 0)))?,

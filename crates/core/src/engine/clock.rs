@@ -129,7 +129,7 @@ impl Engine {
             root_dispersion: reference.dispersion(now.monotonic),
             as_of: now.monotonic,
             dispersion_rate: reference.dispersion_rate,
-            smoothing: self.discipline.served_offset(now, &self.timeline),
+            served_offset: self.discipline.served_offset(now, &self.timeline),
         }
     }
 
@@ -149,7 +149,8 @@ impl Engine {
             ServerView::local(stratum, self.served.precision, reference_time, now.monotonic)
         };
         self.local_due = Some(fresh.as_of + RENEWAL);
-        Some(ServerView { smoothing: self.discipline.served_offset(now, &self.timeline), ..fresh })
+        let served_offset = self.discipline.served_offset(now, &self.timeline);
+        Some(ServerView { served_offset, ..fresh })
     }
 
     /// Has another local reference, or none, from now on.

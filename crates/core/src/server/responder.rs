@@ -191,7 +191,7 @@ impl Responder {
         quality: StampQuality,
         now: Instant,
     ) {
-        let at = Stamps::transmit(at + self.smoothing(now));
+        let at = Stamps::transmit(at + self.offset(now));
         if let Some(memory) = &mut self.memory {
             memory.pairs.correct(receive, Departure { at, quality });
         }
@@ -218,7 +218,7 @@ impl Responder {
         out: &mut [u8; Header::LEN],
     ) -> Option<SocketAddr> {
         while let Some(due) = self.broadcasts.take(now) {
-            let transmit = transmit + self.smoothing(now);
+            let transmit = transmit + self.offset(now);
             let reference = self.reference(now, transmit);
             if reference.leap == LeapIndicator::Unsynchronised {
                 continue;
@@ -287,8 +287,8 @@ impl Responder {
 
     /// The time, as far as we know it.
     fn time(&mut self, request: &Header, arrival: &Arrival) -> Header {
-        let smoothing = self.smoothing(arrival.monotonic);
-        let (received, transmit) = (arrival.received + smoothing, arrival.transmit + smoothing);
+        let offset = self.offset(arrival.monotonic);
+        let (received, transmit) = (arrival.received + offset, arrival.transmit + offset);
         let reference = self.reference(arrival.monotonic, transmit);
         let stamped = self.stamps.stamp(received, transmit);
         let departure = Departure { at: stamped.transmit, quality: StampQuality::Daemon };
@@ -335,8 +335,8 @@ impl Responder {
     }
 
     /// Served time minus system clock.
-    fn smoothing(&self, now: Instant) -> Span {
-        let offset = self.view.smoothing.map_or(0.0, |smoothing| smoothing.offset_at(now));
+    fn offset(&self, now: Instant) -> Span {
+        let offset = self.view.served_offset.map_or(0.0, |served| served.offset_at(now));
         Span::from_seconds(offset)
     }
 
@@ -389,8 +389,8 @@ impl Responder {
     fn reference(&self, now: Instant, transmit: Timestamp) -> Reference {
         let view = &self.view;
         let synchronised = view.leap != LeapIndicator::Unsynchronised && view.stratum < 16;
-        let smoothed = view.smoothing.is_some_and(|smoothing| smoothing.is_smoothing_at(now));
-        let shift = if smoothed { self.smoothing(now) } else { Span::ZERO };
+        let smoothed = view.served_offset.is_some_and(|served| served.is_smoothing_at(now));
+        let shift = if smoothed { self.offset(now) } else { Span::ZERO };
         let reference_time = view.reference_time + shift;
         Reference {
             leap: if synchronised { view.leap } else { LeapIndicator::Unsynchronised },

@@ -34,8 +34,9 @@ pub struct ServerView {
     pub as_of: Instant,
     /// How fast it grows (s/s).
     pub dispersion_rate: f64,
-    /// What is added to the system clock to make the served time; `None`: nothing.
-    pub smoothing: Option<ServedOffset>,
+    /// Served time minus system clock: what is still to be slewed, and what is being smoothed; `None`:
+    /// nothing.
+    pub served_offset: Option<ServedOffset>,
 }
 
 impl ServerView {
@@ -51,7 +52,7 @@ impl ServerView {
             root_dispersion: 16.0,
             as_of,
             dispersion_rate: 0.0,
-            smoothing: None,
+            served_offset: None,
         }
     }
 
@@ -68,7 +69,7 @@ impl ServerView {
             root_dispersion: f64::from(precision).exp2(),
             as_of,
             dispersion_rate: 0.0,
-            smoothing: None,
+            served_offset: None,
         }
     }
 

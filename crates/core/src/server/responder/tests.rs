@@ -33,7 +33,7 @@ fn synchronised() -> ServerView {
         root_dispersion: 0.001,
         as_of: UPTIME - Span::from_secs(10),
         dispersion_rate: 15e-6,
-        smoothing: None,
+        served_offset: None,
     }
 }
 
