@@ -55,6 +55,10 @@ use symmetric::Symmetric;
 use volley::Volley;
 use warm_up::WarmUp;
 
+/// What comes online is asked after this: whoever said so may not be the only one who hears that the
+/// network is there.
+const COMING_ONLINE: Span = Span::from_millis(200);
+
 /// What a server's last good answer said of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServerState {
@@ -412,8 +416,9 @@ impl Association {
         match (asked, connectivity.asks()) {
             (false, true) => {
                 self.volley = Volley::at_start(&self.settings);
-                self.next_request = self.next_request.max(now.monotonic);
-                self.hasten(now.monotonic);
+                let soon = now.monotonic + COMING_ONLINE;
+                self.next_request = self.next_request.max(soon);
+                self.hasten(soon);
             }
             (true, false) => self.volley.end(),
             _ => {}
