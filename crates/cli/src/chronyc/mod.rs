@@ -1,10 +1,9 @@
 //! `chronyc`: chrony's own client, for this daemon or chrony's.
 //!
-//! A line becomes a [`Command`](command::Command); a [`report`] asks the [`Daemon`](daemon::Daemon)
-//! and lays the answer out as a [`Record`](record::Record), which is printed as text, as
-//! comma-separated values or as JSON. Columns, widths, units and status words are an interface:
-//! scripts and exporters read them. The exit status is 0 if the (last) command was done, and 1 if
-//! not.
+//! A line becomes a [`command::Command`]; a [`report`] asks the [`Daemon`] and lays the answer out as
+//! a [`record::Record`], which is printed as text, as comma-separated values or as JSON. Columns,
+//! widths, units and status words are an interface: scripts and exporters read them. The exit status
+//! is 0 if the (last) command was done, and 1 if not.
 
 mod command;
 mod daemon;
