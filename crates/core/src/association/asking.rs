@@ -11,8 +11,12 @@ use crate::timeline::Timeline;
 /// How long after the largest acceptable delay (s) an answer is still waited for.
 const ANSWER_GRACE: f64 = 1.0;
 
-/// Random deviation of every poll interval, so that clients do not march in step.
+/// Every poll interval is longer than it says by a random share of up to this, so that clients do not
+/// march in step. None is shorter: a server may count requests by the interval that they announce.
 const POLL_JITTER: f64 = 0.02;
+
+/// Timers are late by as much as this: the next request is not late on top of that.
+const LATENESS: Span = Span::from_millis(10);
 
 impl Association {
     /// Gives up what has waited too long: the exchange to close. `frequency` (s/s) is how fast true
@@ -61,7 +65,7 @@ impl Association {
         let (datagram, expected) = match &mut self.symmetric {
             Some(peer) => {
                 let settings = &self.settings;
-                let previous = self.pending.map(|pending| pending.sent);
+                let previous = self.pending.map(|pending| pending.left);
                 let sender = symmetric::Sender { now, surroundings, settings, poll, previous };
                 let header = peer.packet(&sender, self.last.as_mut(), rng);
                 (header.to_bytes(), symmetric::expected(self.address, &header, settings))
@@ -83,6 +87,7 @@ impl Association {
             expected,
             at: now.monotonic,
             sent: surroundings.timeline.oscillator_at(now.system),
+            left: now.system,
             quality: StampQuality::Daemon,
             deadline: now.monotonic + wait,
             warm_up,
@@ -92,8 +97,9 @@ impl Association {
         self.interleaving.sent();
         self.statistics.sent += 1;
         self.statistics.transmit_stamp = Some(StampQuality::Daemon);
-        self.volley.sent();
-        self.next_request = now.monotonic + self.interval(rng);
+        self.volley.sent(poll, &self.settings);
+        let due = self.next_request.max(now.monotonic - LATENESS);
+        self.next_request = due + self.interval(rng);
         Some(datagram)
     }
 
@@ -115,7 +121,7 @@ impl Association {
             (None, None) => poll,
         };
         let patience = self.symmetric.as_ref().map_or(1.0, symmetric::Symmetric::patience);
-        let jitter = f64::from(rng.next_u32()) / f64::from(u32::MAX) * 2.0 - 1.0;
+        let jitter = f64::from(rng.next_u32()) / f64::from(u32::MAX);
         Span::from_seconds(interval * patience * (1.0 + POLL_JITTER * jitter))
     }
 
@@ -133,7 +139,7 @@ impl Association {
         let count = self.statistics.transmit_stamps.entry(quality).or_default();
         *count = count.saturating_add(1);
         if quality >= pending.quality {
-            pending.sent = timeline.oscillator_at(at);
+            (pending.sent, pending.left) = (timeline.oscillator_at(at), at);
             pending.quality = quality;
             self.statistics.transmit_stamp = Some(quality);
         }

@@ -21,6 +21,10 @@ use crate::now::Now;
 /// at least.
 const LOST_PACKET: f64 = 0.5;
 
+/// Poll intervals to pause after a `RATE`, on top of what it makes of them, so that the server's
+/// limit has time to recover.
+const RATE_PAUSE: f64 = 4.0;
+
 impl Association {
     /// A datagram on the socket of an exchange.
     ///
@@ -271,7 +275,7 @@ impl Association {
                 hold,
             },
             Form::Interleaved => {
-                let last = self.last.as_ref()?;
+                let last = self.last.as_ref().filter(|last| last.state != State::Void)?;
                 let completed =
                     last.completed(header.transmit_timestamp, |utc| timeline.continuous(utc));
                 let before = Timing {
@@ -416,9 +420,10 @@ impl Association {
     fn heed(&mut self, code: KissCode, poll: i8, now: Now, rng: &mut impl Rng) {
         match code {
             KissCode::Rate => {
-                self.poll.rate_limited(poll);
+                let pause = RATE_PAUSE * self.poll_interval().seconds();
+                self.poll.rate_limited(poll, &self.settings);
                 self.volley.end();
-                self.next_request = now.monotonic + self.interval(rng);
+                self.next_request = now.monotonic + self.interval(rng) + Span::from_seconds(pause);
             }
             KissCode::Deny | KissCode::Restrict => {
                 self.dismissed = Some(code);

@@ -82,10 +82,12 @@ impl PollControl {
         self.settle(settings);
     }
 
-    /// The server said `RATE` and named this interval (log₂ s): slow down now, and again each time.
-    pub fn rate_limited(&mut self, named: i8) {
+    /// The server said `RATE` and named this interval (log₂ s): slow down now, and again each time,
+    /// as far as the operator allows.
+    pub fn rate_limited(&mut self, named: i8, settings: &Settings) {
         let slower = self.interval(None).doubled(1).max(PollInterval::new(named));
-        self.floor = slower.min(PATIENCE_LIMIT).max(self.floor);
+        let limit = PATIENCE_LIMIT.min(settings.maxpoll);
+        self.floor = slower.min(limit).max(self.floor);
         self.answers_since_rate = 0;
     }
 
@@ -100,6 +102,13 @@ impl PollControl {
         self.score -= whole;
         let (shortest, longest) = (settings.minpoll, settings.maxpoll.max(settings.minpoll));
         self.interval = self.interval.doubled(whole as i8).clamp(shortest, longest);
+        // Reasons to go beyond a limit are not saved up.
+        if self.interval == shortest {
+            self.score = self.score.max(0.0);
+        }
+        if self.interval == longest {
+            self.score = self.score.min(0.0);
+        }
     }
 }
 
@@ -136,6 +145,20 @@ mod tests {
     }
 
     #[test]
+    fn reasons_to_go_beyond_a_limit_are_not_saved_up() {
+        let settings = Settings::default();
+        let mut patient = PollControl::new(&settings);
+        let mut fresh = PollControl::new(&settings);
+        for _ in 0..7 {
+            patient.measured(&surprise(1e-4, 1), &settings);
+        }
+        for control in [&mut patient, &mut fresh] {
+            control.measured(&surprise(1e-4, 12), &settings);
+        }
+        assert_eq!(patient.score, fresh.score);
+    }
+
+    #[test]
     fn only_near_servers_are_asked_more_than_once_a_second() {
         let settings = Settings { minpoll: PollInterval::new(-6), ..Settings::default() };
         let control = PollControl::new(&settings);
@@ -146,19 +169,27 @@ mod tests {
 
     #[test]
     fn every_rate_kiss_slows_down_up_to_a_limit_and_is_forgiven_in_time() {
-        let settings = Settings::default();
+        let settings = Settings { maxpoll: PollInterval::new(17), ..Settings::default() };
         let mut control = PollControl::new(&settings);
-        control.rate_limited(0);
+        control.rate_limited(0, &settings);
         assert_eq!(control.interval(None), PollInterval::new(7));
-        control.rate_limited(0);
+        control.rate_limited(0, &settings);
         assert_eq!(control.interval(None), PollInterval::new(8));
-        control.rate_limited(127);
+        control.rate_limited(127, &settings);
         assert_eq!(control.interval(None), PATIENCE_LIMIT);
-        control.rate_limited(127);
+        control.rate_limited(127, &settings);
         assert_eq!(control.interval(None), PATIENCE_LIMIT);
         for _ in 0..FORGIVING {
             control.measured(&surprise(1e-4, 4), &settings);
         }
         assert_eq!(control.interval(None), PollInterval::new(12));
+    }
+
+    #[test]
+    fn nobody_makes_us_ask_less_often_than_the_operator_wants() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        control.rate_limited(127, &settings);
+        assert_eq!(control.interval(None), settings.maxpoll);
     }
 }

@@ -1,9 +1,14 @@
 //! The reach register (RFC 5905 §9.2, "p.reach").
 
+/// Requests that the register tells of.
+const REGISTER: u8 = 8;
+
 /// Which of the last eight requests were answered, the newest in the lowest bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reachability {
     register: u8,
+    /// Requests so far, eight at most.
+    asked: u8,
     /// Requests since the last answer.
     unanswered: u32,
 }
@@ -11,12 +16,13 @@ pub struct Reachability {
 impl Reachability {
     /// What is known from before.
     pub const fn from_register(register: u8) -> Self {
-        Self { register, unanswered: register.trailing_zeros() }
+        Self { register, asked: REGISTER, unanswered: register.trailing_zeros() }
     }
 
     /// A request leaves.
     pub fn asked(&mut self) {
         self.register <<= 1;
+        self.asked = self.asked.saturating_add(1).min(REGISTER);
         self.unanswered = self.unanswered.saturating_add(1);
     }
 
@@ -34,6 +40,11 @@ impl Reachability {
     /// At least one of the last eight requests was answered.
     pub const fn is_reachable(self) -> bool {
         self.register != 0
+    }
+
+    /// There have been as many requests as the register tells of.
+    pub const fn is_full(self) -> bool {
+        self.asked >= REGISTER
     }
 
     /// Eight requests or more have gone unanswered since the last answer, or ever.

@@ -1,7 +1,7 @@
 //! Several requests in quick succession: at the start, after silence, when an operator asks, or in
 //! a poll that has brought nothing yet.
 
-use super::Settings;
+use super::{PollInterval, Settings};
 
 /// Between the requests of a volley (s; RFC 5905 §13.2, BTIME)…
 const INTERVAL: f64 = 2.0;
@@ -11,8 +11,8 @@ const POLL_SHARE: f64 = 0.25;
 /// Measurements a volley at the start is after, and the requests it may spend on them.
 const START: (u32, u32) = (4, 8);
 
-/// One measurement per poll, for at most this many requests.
-const PER_POLL: (u32, u32) = (1, 4);
+/// Requests that the one measurement of a poll may cost at most.
+const PER_POLL: u32 = 4;
 
 /// A volley in progress, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +61,12 @@ impl Volley {
         self.is_under_way().then(|| INTERVAL.min(POLL_SHARE * poll))
     }
 
-    /// A request leaves.
-    pub(super) fn sent(&mut self) {
+    /// A request leaves, at this poll interval. The volley that it may begin is no longer than the
+    /// shortest interval allows on average.
+    pub(super) fn sent(&mut self, poll: PollInterval, settings: &Settings) {
         if !self.is_under_way() && self.per_poll {
-            (self.wanted, self.left) = PER_POLL;
+            let earned = poll.seconds() / settings.minpoll.seconds();
+            (self.wanted, self.left) = (1, (earned as u32).clamp(1, PER_POLL));
         }
         self.left = self.left.saturating_sub(1);
     }
@@ -84,30 +86,53 @@ impl Volley {
 mod tests {
     use super::*;
 
+    const BURST: PollInterval = PollInterval::new(8);
+
+    fn sent(volley: &mut Volley, poll: PollInterval) {
+        volley.sent(poll, &Settings::default());
+    }
+
     #[test]
     fn a_complaint_ends_the_volley_but_not_those_of_later_polls() {
         let settings = Settings { iburst: false, burst: true, ..Settings::default() };
         let mut volley = Volley::at_start(&settings);
-        volley.sent();
+        sent(&mut volley, BURST);
         assert!(volley.is_under_way());
         volley.end();
         assert!(!volley.is_under_way());
-        volley.sent();
+        sent(&mut volley, BURST);
         assert!(volley.is_under_way());
+    }
+
+    #[test]
+    fn on_average_no_more_is_sent_than_at_the_shortest_interval() {
+        let settings = Settings { iburst: false, burst: true, ..Settings::default() };
+        for (poll, most) in [(6, 1), (7, 2), (8, 4), (10, 4)] {
+            let mut volley = Volley::at_start(&settings);
+            let mut requests = 0;
+            loop {
+                sent(&mut volley, PollInterval::new(poll));
+                requests += 1;
+                if !volley.is_under_way() {
+                    break;
+                }
+            }
+            assert_eq!(requests, most, "2^{poll} s");
+        }
     }
 
     #[test]
     fn an_operator_says_how_many_are_enough() {
         let mut volley = Volley::on_request(Some(2), Some(3), &Settings::default());
-        volley.sent();
+        sent(&mut volley, BURST);
         volley.measured();
         assert!(volley.is_under_way());
-        volley.sent();
+        sent(&mut volley, BURST);
         volley.measured();
         assert!(!volley.is_under_way());
 
         let mut volley = Volley::on_request(Some(2), Some(3), &Settings::default());
-        (0..3).for_each(|_| volley.sent());
+        (0..3).for_each(|_| sent(&mut volley, BURST));
         assert!(!volley.is_under_way());
     }
 

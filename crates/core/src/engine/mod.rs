@@ -72,6 +72,8 @@ pub struct Engine {
     /// Why there is or is no time to follow, in words.
     reason: String,
     system_peer: Option<SourceId>,
+    /// The log has been told that there is no source to follow, or that there is one.
+    selection_told: bool,
     own_addresses: Vec<IpAddr>,
     served: ServerView,
     /// This machine's clock as a reference, if it may be one.
@@ -127,6 +129,7 @@ impl Engine {
             discipline: Discipline::new(now, settings.discipline.clone(), frequency),
             reason: "no measurements yet".to_owned(),
             system_peer: None,
+            selection_told: false,
             own_addresses: Vec::new(),
             served: ServerView::unsynchronised(log2_seconds(precision), now.monotonic),
             outbox: Outbox::default(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use timeball_wire::{ReferenceId, Span};
 
 use super::Engine;
+use super::source::Member;
 use crate::association::Association;
 use crate::discipline::local::LocalReference;
 use crate::estimator::Estimate;
@@ -45,8 +46,10 @@ impl Engine {
                     self.discipline.desynchronise(now, &self.timeline, &mut self.outbox);
                 }
                 if self.system_peer.take().is_some()
+                    || self.runs_out_of_patience()
                     || (self.reason != reason && matches!(decision, Decision::NoMajority { .. }))
                 {
+                    self.selection_told = true;
                     let cause = cause(&decision, &outcome.verdicts);
                     self.outbox.event(Event::Unsynchronised { reason: reason.clone(), cause });
                 }
@@ -54,6 +57,12 @@ impl Engine {
                 self.publish(now);
             }
         }
+    }
+
+    /// Since the start some source has been asked often enough, and there is none to follow yet.
+    fn runs_out_of_patience(&self) -> bool {
+        let asked_enough = |member: &Member| member.association.reachability().is_full();
+        !self.selection_told && self.members().any(asked_enough)
     }
 
     pub(super) fn candidates(&self) -> Vec<Candidate> {
@@ -112,6 +121,7 @@ impl Engine {
     }
 
     pub(super) fn note_system_peer(&mut self, peer: SourceId) {
+        self.selection_told = true;
         if self.system_peer.replace(peer) == Some(peer) {
             return;
         }
@@ -136,9 +146,11 @@ fn reach(association: &Association) -> Reach {
 
 /// Why there is no time to follow.
 fn cause(decision: &Decision, verdicts: &[(SourceId, Verdict)]) -> Cause {
+    let ready = |(_, verdict): &(SourceId, Verdict)| verdict.state == State::Waiting;
     match *decision {
         Decision::NoneSelectable if verdicts.is_empty() => Cause::NoSources,
-        Decision::NoneSelectable => {
+        Decision::Waiting if verdicts.iter().any(ready) => Cause::Waiting,
+        Decision::NoneSelectable | Decision::Waiting => {
             let unreachable =
                 |(_, verdict): &&(SourceId, Verdict)| verdict.state == State::Unreachable;
             Cause::NoneSelectable { unreachable: verdicts.iter().filter(unreachable).count() }
@@ -146,7 +158,7 @@ fn cause(decision: &Decision, verdicts: &[(SourceId, Verdict)]) -> Cause {
         Decision::NoMajority { agreeing, candidates } => Cause::NoMajority { agreeing, candidates },
         Decision::TooFew { .. } => Cause::TooFew,
         Decision::RequiredMissing(_) => Cause::RequiredMissing,
-        Decision::Waiting | Decision::Synchronise(_) => Cause::Waiting,
+        Decision::Synchronise(_) => Cause::Waiting,
     }
 }
 
