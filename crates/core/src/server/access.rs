@@ -16,7 +16,8 @@ pub enum Access {
 /// How far a change of the rules goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Rules for smaller networks within go on to hold.
+    /// Rules for smaller networks within go on to hold. As in chronyd, those are networks of another
+    /// digit of the address in hexadecimal: of two rules that end in the same digit the later holds.
     Default,
     /// Rules for smaller networks within are dropped.
     All,
@@ -47,7 +48,7 @@ impl AccessRules {
         let net = canonical(net);
         let mut rules = std::mem::take(&mut self.rules);
         rules.retain(|(other, _)| match extent {
-            Extent::Default => *other != net,
+            Extent::Default => !(net.contains(other) && other.prefix_len() <= digit_end(&net)),
             Extent::All => !net.contains(other),
         });
         rules.push((net, access));
@@ -87,6 +88,11 @@ impl AccessRules {
             IpAddr::V6(address) => self.v6.allow(address.to_bits()),
         }
     }
+}
+
+/// The prefix length at which the digit ends that a network ends in.
+fn digit_end(net: &IpNet) -> u8 {
+    net.prefix_len().next_multiple_of(4)
 }
 
 /// The network of IPv4 addresses that an IPv4-mapped network stands for, every other as it is; without
@@ -255,6 +261,23 @@ mod tests {
         assert!(!rules.allow_anybody());
         rules.change(net("::1/128"), Access::Allow, Extent::Default);
         assert!(rules.allow_anybody() && rules.allows(ip("::1")));
+    }
+
+    #[test]
+    fn of_two_rules_that_end_in_the_same_digit_the_later_holds() {
+        let mut rules = AccessRules::new(&[], &[]);
+        let net = |text: &str| text.parse::<IpNet>().unwrap();
+        for (allowed, denied) in
+            [("192.0.2.0/28", "192.0.2.0/27"), ("2001:db8::/64", "2001:db8::/63")]
+        {
+            rules.change(net(allowed), Access::Allow, Extent::Default);
+            let host = net(allowed).addr();
+            rules.change(IpNet::from(host), Access::Allow, Extent::Default);
+            rules.change(net(denied), Access::Deny, Extent::Default);
+            assert!(rules.allows(host), "{host}");
+            let neighbour = net(allowed).hosts().nth(1).unwrap();
+            assert!(!rules.allows(neighbour), "{neighbour}");
+        }
     }
 
     #[test]
