@@ -34,8 +34,12 @@ pub(crate) fn make_for(config: &Config, owner: Option<User>) {
     };
     let dumps = files.dump_directory.as_deref();
     let records = files.log_directory.as_deref().filter(|_| !config.log.records.is_empty());
-    for directory in [drift, dumps, records].into_iter().flatten() {
-        if let Err(error) = make(directory, owner) {
+    // The pid file is often beside it, and must not find the directory missing.
+    let commands = config.chronyc.socket.as_deref().and_then(Path::parent);
+    let wanted = [(drift, 0o750), (dumps, 0o750), (records, 0o750), (commands, 0o770)];
+    for (directory, mode) in wanted {
+        let Some(directory) = directory else { continue };
+        if let Err(error) = make(directory, mode, owner) {
             tracing::warn!(
                 "cannot make the directory {}: {error}; what it is for will not be remembered",
                 directory.display()
@@ -44,11 +48,11 @@ pub(crate) fn make_for(config: &Config, owner: Option<User>) {
     }
 }
 
-fn make(directory: &Path, owner: Option<User>) -> io::Result<()> {
+fn make(directory: &Path, mode: u32, owner: Option<User>) -> io::Result<()> {
     if directory.as_os_str().is_empty() || directory.exists() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+    DirBuilder::new().recursive(true).mode(mode).create(directory)?;
     match owner {
         Some(user) => chown(directory, Some(user.id), Some(user.group)),
         None => Ok(()),

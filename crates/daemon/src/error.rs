@@ -27,6 +27,9 @@ pub enum Error {
     /// The daemon in the background did not start.
     #[error("{0}")]
     InBackground(String),
+    /// A socket that the service manager says it has passed is not there.
+    #[error("the service manager has not passed what $LISTEN_FDS says: {0}")]
+    Inherited(#[source] io::Error),
     /// Whoever wants to know that the daemon has started cannot be told.
     #[error("cannot tell that the daemon has started: {0}")]
     Notify(#[source] io::Error),

@@ -80,6 +80,8 @@ pub struct EventLoop {
     /// Something happened that changes how the daemon describes itself.
     news: bool,
     precision: Precision,
+    /// TAI − UTC (s) that the kernel was told.
+    tai_offset: Option<i32>,
     /// What was found before the daemon begins in earnest.
     first: Option<First>,
 }
@@ -173,6 +175,7 @@ impl EventLoop {
             log: None,
             words,
             precision,
+            tai_offset: None,
             first: first.then(First::default),
             config,
         };
@@ -615,7 +618,12 @@ impl EventLoop {
                 self.exchanges.clock_stepped();
                 self.server.clock_stepped();
             }
-            ClockCommand::SetStatus(_) => {}
+            ClockCommand::SetStatus(status) => {
+                if result.is_ok() && status.tai_offset != self.tai_offset {
+                    self.tai_offset = status.tai_offset;
+                    self.words.tai_offset(status.tai_offset);
+                }
+            }
         }
         self.engine.handle(after, Input::ClockAdjusted { command, before, result });
         Ok(())

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use timeball_config::Config;
+use timeball_host::inherited;
 use timeball_host::pid_file::{PidFile, PidFileError};
 use timeball_host::process::{Detached, Starting, detach};
 use timeball_host::signals::{Signal, Signals};
@@ -99,6 +100,8 @@ pub enum Ending {
 /// # Errors
 /// See [`Error`]. It is not logged: the caller shows it.
 pub fn run(options: &Options) -> Result<Ending, Error> {
+    // Before anything takes a descriptor, and while the process is still the one that was started.
+    inherited::adopt().map_err(Error::Inherited)?;
     match options.place {
         Place::Foreground => run_before(options, &mut Witness::default()),
         Place::Background => match detach().map_err(Error::Detach)? {
@@ -160,8 +163,8 @@ fn run_before(options: &Options, witness: &mut Witness) -> Result<Ending, Error>
     // Caught from here on, so that a signal during the start is not lost.
     let signals = Signals::install().map_err(Error::Signals)?;
     let user = process::user_to_become(&config)?;
-    let _pid_file = config.files.pid_file.as_deref().map(hold_pid_file).transpose()?;
     directories::make_for(&config, user);
+    let _pid_file = config.files.pid_file.as_deref().map(hold_pid_file).transpose()?;
     let purpose = purpose(options.task, &config);
     let mut daemon = Daemon::start(config, options, purpose, log, signals)?;
     daemon.event_loop.found = found;
@@ -258,7 +261,7 @@ impl Daemon {
                 Err(stop) => return self.end(stop),
             }
         }
-        self.event_loop.announce_found_sources();
+        self.event_loop.announce_found_sources()?;
         self.event_loop.restore_measurements(options.reload_measurements)?;
         if self.manner == Manner::Timeball {
             tracing::info!("timeball {} started", env!("CARGO_PKG_VERSION"));

@@ -13,6 +13,7 @@
 //! | [`signals`] | TERM, INT, HUP and USR1 as something to wait for |
 //! | [`process`] | leave the terminal, take precedence, give up rights |
 //! | [`resolver`] | host names to addresses without blocking the loop |
+//! | [`inherited`] | sockets that the service manager has opened |
 //! | [`interfaces`] | this machine's own addresses and interfaces |
 //! | [`random`] | entropy from the operating system |
 //! | [`service`] | readiness, status and watchdog for the service manager |
@@ -38,6 +39,7 @@
 
 pub mod atomic_file;
 pub mod clock;
+pub mod inherited;
 pub mod interfaces;
 pub mod network_card;
 pub mod phc;

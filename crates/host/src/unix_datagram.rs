@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use crate::inherited;
 use crate::os::{check, check_length, open_socket};
 use crate::unix_socket::{UnixSocketError, directory_of, nobody_waits, raw_address, remove_stale};
 
@@ -56,6 +57,10 @@ impl UnixDatagramSocket {
     pub fn bind(options: &UnixDatagramOptions) -> Result<Self, UnixSocketError> {
         let path = options.path.as_path();
         let failed = |doing| move |source| UnixSocketError::Io { path: path.into(), doing, source };
+        if let Some(socket) = inherited::take_unix_datagram(path) {
+            // Its file is the service manager's.
+            return Ok(Self { socket, path: path.into(), identity: None });
+        }
         let (address, length) = raw_address(path)?;
         check_directory(path, options.owner)?;
         // The directory is safe, so nothing happens between these steps but by our own doing.

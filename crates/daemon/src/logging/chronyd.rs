@@ -47,7 +47,9 @@ fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
             (Warning, refused_change(*offset, *limit, "ignored"))
         }
         Event::OffsetFatal { offset, limit } => (Error, refused_change(*offset, *limit, "exiting")),
-        Event::Added { name, kind } => (Info, format!("Added {} {}", what(*kind), Label(name))),
+        Event::Added { name, kind, place } => {
+            (Info, format!("Added {} {}", what(*kind), added(name, *kind, *place)))
+        }
         Event::Removed { name, kind } => (Info, format!("Removed {} {}", what(*kind), Label(name))),
         Event::Connectivity { name, connectivity } => {
             let now = match connectivity {
@@ -138,6 +140,15 @@ fn source_state(name: &str, state: State, reason: &str, limits: &Limits) -> (Sev
             (Severity::Warning, line)
         }
         _ => (Severity::Debug, format!("Source {source}: {state}: {reason}")),
+    }
+}
+
+/// A new source: one without an address yet has a number in the place of it.
+fn added(name: &str, kind: SourceKind, place: usize) -> String {
+    let has_address = Label(name).address().parse::<IpAddr>().is_ok();
+    match kind {
+        SourceKind::Server | SourceKind::Peer if !has_address => format!("ID#{place:010} ({name})"),
+        _ => Label(name).to_string(),
     }
 }
 
@@ -290,8 +301,12 @@ mod tests {
                 "Source 192.0.2.1 new minpoll 5",
             ),
             (
-                Event::Added { name: name(), kind: SourceKind::Server },
-                "Added source 192.0.2.1 (ntp.example)",
+                Event::Added { name: "192.0.2.1".into(), kind: SourceKind::Server, place: 3 },
+                "Added source 192.0.2.1",
+            ),
+            (
+                Event::Added { name: "ntp.example".into(), kind: SourceKind::Server, place: 3 },
+                "Added source ID#0000000003 (ntp.example)",
             ),
             (
                 Event::Removed { name: "ntp.example".into(), kind: SourceKind::Pool { count: 4 } },

@@ -81,6 +81,17 @@ impl Words {
         }
     }
 
+    /// The kernel knows TAI − UTC (s) from now on.
+    pub(crate) fn tai_offset(&self, offset: Option<i32>) {
+        match (self.manner, offset) {
+            (_, None) => {}
+            (Manner::Timeball, Some(offset)) => tracing::info!("the kernel knows TAI: {offset} s"),
+            (Manner::Chronyd, Some(offset)) => {
+                tracing::info!("System clock TAI offset set to {offset} seconds");
+            }
+        }
+    }
+
     /// The clock has been set to the time of the last run.
     pub(crate) fn time_restored(&self) {
         match self.manner {

@@ -128,10 +128,10 @@ impl Records {
     fn answer(&mut self, at: Timestamp, source: &SourceReport) {
         let Some(Answers { file, which }) = &mut self.answers else { return };
         let synchronised = source.last_exchange.as_ref().is_some_and(columns::is_synchronised);
-        if *which == Which::All || synchronised {
-            if let Some(line) = columns::answer(at, source) {
-                file.append(&line);
-            }
+        if (*which == Which::All || synchronised)
+            && let Some(line) = columns::answer(at, source)
+        {
+            file.append(&line);
         }
     }
 

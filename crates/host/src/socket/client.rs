@@ -232,7 +232,7 @@ pub(super) fn bind_to_device(socket: BorrowedFd<'_>, device: &str) -> io::Result
     set_option_bytes(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name.as_bytes_with_nul())
 }
 
-pub(super) fn local_address(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
+pub(crate) fn local_address(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
     let mut address = RawAddress::empty();
     let length = address.length_mut();
     // SAFETY: both pointers are valid and describe `address`, which the kernel fills.

@@ -25,6 +25,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 pub use self::batch::ReceiveBatch;
+pub(crate) use self::client::local_address;
 pub use self::client::{ClientOptions, ClientSocket, Incoming};
 pub use self::server::{PortSharing, ServerOptions, ServerSocket};
 pub use self::stamping::{

@@ -10,6 +10,7 @@ use super::client::{bind, bind_to_device, local_address, prefer};
 use super::control::ControlBuffer;
 use super::message::{self, Envelope};
 use super::stamping::{Counting, SendCounter, Stamping, TransmitStamps, Transmitted};
+use crate::inherited;
 use crate::os::{open_socket, set_option};
 
 /// How a server socket is to be made.
@@ -74,7 +75,7 @@ impl std::fmt::Debug for ServerSocket {
 }
 
 impl ServerSocket {
-    /// Starts to listen.
+    /// Starts to listen, on the socket that the service manager has passed for that if there is one.
     ///
     /// # Errors
     ///
@@ -83,7 +84,12 @@ impl ServerSocket {
     /// error: [`ServerSocket::stamping`] and [`super::Received::to`] show what is missing.
     pub fn open(options: &ServerOptions) -> io::Result<Self> {
         let listen = options.listen;
-        let socket = open_socket(domain(&listen), libc::SOCK_DGRAM)?;
+        let inherited = inherited::take_udp(listen);
+        let bound = inherited.is_some();
+        let socket = match inherited {
+            Some(socket) => socket,
+            None => open_socket(domain(&listen), libc::SOCK_DGRAM)?,
+        };
         let handle = socket.as_fd();
         match listen {
             SocketAddr::V4(_) => {
@@ -93,7 +99,9 @@ impl ServerSocket {
                 let _ = set_option(handle, libc::SOL_SOCKET, libc::SO_BROADCAST, 1);
             }
             SocketAddr::V6(_) => {
-                set_option(handle, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+                if !bound {
+                    set_option(handle, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+                }
                 let _ = set_option(handle, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1);
             }
         }
@@ -111,7 +119,9 @@ impl ServerSocket {
         }
         prefer(handle, &listen, options.dscp);
         let stamping = options.stamping.enable(handle, TransmitStamps::OnRequest);
-        bind(handle, listen)?;
+        if !bound {
+            bind(handle, listen)?;
+        }
         // Only a port that the kernel has chosen is news.
         let local = if listen.port() == 0 { local_address(handle)? } else { listen };
         Ok(Self {
