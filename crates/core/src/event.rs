@@ -38,6 +38,8 @@ pub enum Event {
         name: String,
         /// What kind of source it is.
         kind: SourceKind,
+        /// Its place among all sources, from 1. While it has no address this stands for it.
+        place: usize,
     },
     /// A source was removed by an operator.
     Removed {

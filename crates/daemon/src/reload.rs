@@ -37,10 +37,18 @@ impl EventLoop {
     }
 
     /// Says which sources the directories had at the start.
-    pub(crate) fn announce_found_sources(&self) {
+    ///
+    /// # Errors
+    /// When this machine's clocks cannot be read.
+    pub(crate) fn announce_found_sources(&mut self) -> Result<(), Error> {
+        let all = self.report()?.sources;
         for source in self.found.sources() {
-            self.words.log(&Event::Added { name: source.name.clone(), kind: source.kind });
+            let (name, kind) = (source.name.clone(), source.kind);
+            let place =
+                all.iter().position(|known| known.name == name).map_or(0, |index| index + 1);
+            self.words.log(&Event::Added { name, kind, place });
         }
+        Ok(())
     }
 
     /// Looks into the directories of sources again, and asks those that are there now.

@@ -74,6 +74,7 @@ pub(crate) fn synchronised() -> Report {
             },
             unresolved("new.example"),
         ],
+        pools: Vec::new(),
         rejected: BTreeMap::new(),
         server: Some(Counters { answered: 1234, leaked: 3, kissed: 5, ..Counters::default() }),
     }

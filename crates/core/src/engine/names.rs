@@ -19,7 +19,7 @@ const SPREAD: f64 = 0.2;
 
 /// No request leaves sooner than this (s) after its association was made: the program has other
 /// things to do when it starts, and what is measured meanwhile measures those.
-const SETTLING: f64 = 0.2;
+pub(super) const SETTLING: f64 = 0.2;
 
 impl Engine {
     pub(super) fn resolve_names(&mut self, now: Now) {

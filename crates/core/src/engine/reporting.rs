@@ -14,7 +14,8 @@ use crate::discipline::smoothing::Progress;
 use crate::engine::StampQuality;
 use crate::now::Now;
 use crate::report::{
-    Activity, LastExchange, LastMeasurement, Report, Smoothing, SourceMode, SourceReport, Tracking,
+    Activity, LastExchange, LastMeasurement, PoolReport, Report, Smoothing, SourceMode,
+    SourceReport, Tracking,
 };
 use crate::selection::{State, Verdict};
 use crate::server::StampCounts;
@@ -53,6 +54,7 @@ impl Reading<'_> {
         Report {
             tracking: self.tracking(),
             sources: engine.sources.iter().flat_map(|source| self.source_reports(source)).collect(),
+            pools: engine.sources.iter().filter_map(pool).collect(),
             rejected: by_name(&rejected),
             smoothing: engine.discipline.smoothing(self.now.monotonic).map(smoothing),
             server: None,
@@ -330,6 +332,14 @@ fn smoothing(progress: Progress) -> Smoothing {
         age: progress.age,
         remaining: progress.remaining,
     }
+}
+
+fn pool(source: &Source) -> Option<PoolReport> {
+    matches!(source.settings.kind, SourceKind::Pool { .. }).then(|| PoolReport {
+        name: source.settings.name.clone(),
+        wanted: source.wanted(),
+        found: source.members.len(),
+    })
 }
 
 /// A source of which nothing is known but its settings.

@@ -25,7 +25,7 @@ const RESOLVE_RETRY: Span = Span::from_secs(2);
 const MAX_ADDRESSES: usize = 16;
 
 /// Rounds of selection that a source may disagree before it is exchanged for another.
-const DISAGREEMENTS: u32 = 16;
+const DISAGREEMENTS: u32 = 4;
 
 /// Answers without a single measurement after which a source is exchanged for another.
 const USELESS_ANSWERS: u64 = 16;
@@ -179,6 +179,11 @@ impl Source {
             (SourceKind::Server | SourceKind::Peer, Some(member)) => member.label.clone(),
             (SourceKind::Pool { .. }, _) | (_, None) => self.settings.name.clone(),
         }
+    }
+
+    /// How many sources it is in a list of all: one at least.
+    pub(super) fn places(&self) -> usize {
+        self.members.len().max(1)
     }
 
     /// How many associations the name stands for.

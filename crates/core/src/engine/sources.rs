@@ -2,6 +2,9 @@
 
 use std::net::IpAddr;
 
+use timeball_wire::Span;
+
+use super::names::SETTLING;
 use super::source::Source;
 use super::{CommandError, Engine, Output, SourceChange, Sources};
 use crate::association::{Connectivity, Settings};
@@ -24,7 +27,14 @@ impl Engine {
                 member.association.burst(good, total, now);
             }
         }
+        self.answer_first(now);
         if any { Ok(()) } else { Err(CommandError::NoSuchSource) }
+    }
+
+    /// Lets the answer to an operator leave before any request: on the same wire it would be part of
+    /// what is measured.
+    fn answer_first(&mut self, now: Now) {
+        self.quiet_until = self.quiet_until.max(now.monotonic + Span::from_seconds(SETTLING));
     }
 
     pub(super) fn connect(
@@ -57,6 +67,7 @@ impl Engine {
         for name in changed {
             self.outbox.event(Event::Connectivity { name, connectivity });
         }
+        self.answer_first(now);
         if any { Ok(()) } else { Err(CommandError::NoSuchSource) }
     }
 
@@ -89,7 +100,8 @@ impl Engine {
             return Err(CommandError::SourceExists);
         }
         let (name, kind) = (settings.name.clone(), settings.kind);
-        self.outbox.event(Event::Added { name, kind });
+        let place = self.sources.iter().map(Source::places).sum::<usize>() + 1;
+        self.outbox.event(Event::Added { name, kind, place });
         self.settings.sources.push(settings.clone());
         self.sources.push(Source::new(settings, now.monotonic));
         self.resolve_names(now);

@@ -24,6 +24,9 @@ pub struct Report {
     pub tracking: Tracking,
     /// Every source, in the operator's order.
     pub sources: Vec<SourceReport>,
+    /// Every pool, in the operator's order.
+    #[serde(default)]
+    pub pools: Vec<PoolReport>,
     /// What was rejected, by rule, over all sources past and present.
     pub rejected: BTreeMap<String, u64>,
     /// How the served time is smoothed, if it is.
@@ -180,6 +183,17 @@ pub enum SourceMode {
     Server,
     /// A symmetric peer.
     Peer,
+}
+
+/// A name that stands for several sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolReport {
+    /// Its name.
+    pub name: String,
+    /// How many sources are wanted.
+    pub wanted: usize,
+    /// How many there are.
+    pub found: usize,
 }
 
 /// Whether a source is asked at present.

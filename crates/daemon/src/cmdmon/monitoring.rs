@@ -137,6 +137,17 @@ fn tracking(tracking: &report::Tracking) -> Tracking {
     }
 }
 
+/// Sources without an address. chronyd looks for twice as many as a pool needs, and drops the others
+/// when it has found them.
+fn unresolved(report: &Report) -> usize {
+    const MOST: usize = 16;
+    let servers = report.sources.iter().filter(|source| !source.pool);
+    let servers = servers.filter(|source| source.activity == report::Activity::Unresolved);
+    let short = report.pools.iter().filter(|pool| pool.found < pool.wanted);
+    let places = short.map(|pool| (2 * pool.wanted).min(MOST).saturating_sub(pool.found));
+    servers.count() + places.sum::<usize>()
+}
+
 fn activity(report: &Report) -> Activity {
     let count = |activity| {
         let sources = report.sources.iter().filter(|source| source.activity == activity);
@@ -147,7 +158,7 @@ fn activity(report: &Report) -> Activity {
         offline: count(report::Activity::Offline),
         burst_online: count(report::Activity::BurstOnline),
         burst_offline: count(report::Activity::BurstOffline),
-        unresolved: count(report::Activity::Unresolved),
+        unresolved: self::count(unresolved(report) as u64),
     }
 }
 
