@@ -333,12 +333,9 @@ impl Association {
         let delay = measurement.delay();
         self.limits.note(delay);
         let interleaved = recognised.form == Form::Interleaved;
-        match (recognised.form, self.last.map_or(State::Void, |last| last.state), timing.hold) {
-            (Form::Interleaved, State::Void, _)
-            | (Form::Interleaved, State::Measured, Hold::Short) => {
-                return Err(Reject::AlreadyMeasured);
-            }
-            _ => {}
+        let measured = self.last.is_some_and(|last| last.state == State::Measured);
+        if interleaved && measured && timing.hold == Hold::Short {
+            return Err(Reject::AlreadyMeasured);
         }
         timing.check(self.settings.max_delay)?;
         if interleaved && self.is_peer() {

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use timeball_wire::{
-    Instant, KissCode, LeapIndicator, NtpTimestamp, Oscillator, ReferenceId, Span,
+    Instant, KissCode, LeapIndicator, NtpTimestamp, Oscillator, ReferenceId, Span, Timestamp,
 };
 
 pub use answer::{Form, Reply};
@@ -85,6 +85,8 @@ struct Pending {
     at: Instant,
     /// T1, as well as it is known so far.
     sent: Oscillator,
+    /// The same by the system clock as it was.
+    left: Timestamp,
     quality: StampQuality,
     deadline: Instant,
     /// Its answer is not to be measured.

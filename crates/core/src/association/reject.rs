@@ -217,10 +217,10 @@ impl Reject {
         }
     }
 
-    /// The sender answers as it should and has time to give; only that the packets were slow or the
-    /// moment was not right.
+    /// The sender answers as it should and has time to give; only that the packets were slow, the
+    /// moment was not right, or it is us whom it has its time from.
     pub const fn leaves_reachable(self) -> bool {
-        matches!(self.test(), Test::Delay | Test::DelayRatio | Test::DelayDeviation)
+        self.test().needs_time()
     }
 }
 

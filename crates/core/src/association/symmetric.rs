@@ -142,8 +142,9 @@ pub(super) struct Sender<'a> {
     pub(super) surroundings: &'a Surroundings<'a>,
     pub(super) settings: &'a Settings,
     pub(super) poll: PollInterval,
-    /// When our previous packet left.
-    pub(super) previous: Option<Oscillator>,
+    /// When our previous packet left, by the clock as it was: of that exchange the peer knows the other
+    /// timestamps in the same way.
+    pub(super) previous: Option<Timestamp>,
 }
 
 impl Symmetric {
@@ -180,7 +181,7 @@ impl Symmetric {
             stamp
         };
         let receive = received.map_or(NtpTimestamp::ZERO, |at| stamp(sender.by_our_clock(at)));
-        let transmit = stamp(left.map_or(sender.now.system, |at| sender.by_our_clock(at)));
+        let transmit = stamp(left.unwrap_or(sender.now.system));
         self.receive = receive;
         self.sent = self.sent.saturating_add(1);
         self.last_sent = Some(sender.now.monotonic);

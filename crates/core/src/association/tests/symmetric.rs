@@ -300,12 +300,22 @@ fn who_guesses_disturbs_nothing() {
 
 #[test]
 fn who_polls_more_often_makes_the_other_do_so() {
-    let wide = Settings { maxpoll: PollInterval::new(8), ..every(4) };
-    let mut pair = Pair::new([Settings { minpoll: PollInterval::new(8), ..wide }, wide]);
-    pair.peers[0].association.configure(wide, pair.now);
-    pair.run(40);
-    let intervals = pair.peers.each_ref().map(|peer| peer.association.poll_interval());
-    assert_eq!(intervals[0], intervals[1].min(intervals[0]));
+    let lazy = Settings { minpoll: PollInterval::new(4), ..every(8) };
+    let mut pair = Pair::new([lazy, every(5)]);
+    // The first would ask the second, which follows it, more and more rarely.
+    pair.peers[1].served = ServerView {
+        reference_id: ReferenceId::of_address(address(0).ip()),
+        ..synchronised(3, pair.now)
+    };
+    pair.run(200);
+    assert_eq!(pair.peers[0].association.poll_interval(), PollInterval::new(5));
+    // What is lost is not waited for at that pace.
+    for _ in 0..40 {
+        if pair.next().0 == 1 {
+            pair.pass(DELAY);
+        }
+    }
+    assert!(pair.peers[0].association.poll_interval() > PollInterval::new(5));
     // But no more often than it is willing to.
     let mut pair = Pair::new([every(6), every(4)]);
     pair.run(60);
