@@ -88,7 +88,6 @@ impl Association {
             at: now.monotonic,
             sent: surroundings.timeline.oscillator_at(now.system),
             left: now.system,
-            left: now.system,
             quality: StampQuality::Daemon,
             deadline: now.monotonic + wait,
             warm_up,

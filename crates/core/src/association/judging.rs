@@ -373,6 +373,7 @@ impl Association {
         self.statistics.accepted += 1;
         self.statistics.receive_stamp = Some(answer.quality);
         self.statistics.last_accepted = Some(now.monotonic);
+        self.poll.answered();
         let surprise = self.poll_over(Some(measurement), surroundings.frequency.value);
         self.delay = Some(measurement.delay());
         surprise

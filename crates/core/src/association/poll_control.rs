@@ -3,7 +3,7 @@
 //! A long interval is kind to the server and shows the oscillator's frequency best; a short one
 //! notices sooner that the oscillator has changed its mind. The interval grows while measurements
 //! arrive where they were predicted and the estimator's window is filled, and shrinks when they do
-//! not. Silence and a server's `RATE` make it grow too.
+//! not. Silence makes it grow while it lasts, and a server's `RATE` for longer.
 
 use super::{PollInterval, Settings};
 use crate::estimator::Surprise;
@@ -30,6 +30,8 @@ pub struct PollControl {
     interval: PollInterval,
     /// Collected reasons to lengthen (positive) or shorten; a whole unit is a doubling.
     score: f64,
+    /// Interval and score when the server was last heard, while it is silent.
+    heard: Option<(PollInterval, f64)>,
     /// The least interval since the server said `RATE`.
     floor: PollInterval,
     answers_since_rate: u32,
@@ -41,6 +43,7 @@ impl PollControl {
         Self {
             interval: settings.minpoll,
             score: 0.0,
+            heard: None,
             floor: PollInterval::SHORTEST,
             answers_since_rate: 0,
         }
@@ -76,8 +79,17 @@ impl PollControl {
         }
     }
 
+    /// The server answers: how rarely it was asked while it did not is forgotten.
+    pub fn answered(&mut self) {
+        if let Some((interval, score)) = self.heard.take() {
+            self.interval = interval;
+            self.score = score;
+        }
+    }
+
     /// No answer came.
     pub fn missed(&mut self, settings: &Settings) {
+        self.heard.get_or_insert((self.interval, self.score));
         self.score += MISSED;
         self.settle(settings);
     }
@@ -95,6 +107,7 @@ impl PollControl {
     pub fn restart(&mut self, settings: &Settings) {
         self.interval = settings.minpoll;
         self.score = 0.0;
+        self.heard = None;
     }
 
     fn settle(&mut self, settings: &Settings) {
@@ -156,6 +169,22 @@ mod tests {
             control.measured(&surprise(1e-4, 12), &settings);
         }
         assert_eq!(patient.score, fresh.score);
+    }
+
+    #[test]
+    fn who_is_back_after_a_silence_is_asked_as_often_as_before() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        for _ in 0..4 {
+            control.measured(&surprise(1e-4, 16), &settings);
+        }
+        let before = (control.interval, control.score);
+        for _ in 0..9 {
+            control.missed(&settings);
+        }
+        assert_eq!(control.interval(None), PollInterval::new(8));
+        control.answered();
+        assert_eq!((control.interval, control.score), before);
     }
 
     #[test]
