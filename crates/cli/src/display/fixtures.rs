@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use timeball_core::engine::StampQuality;
 use timeball_core::report::{Report, SourceReport, Tracking};
-use timeball_core::selection::{Options, State};
+use timeball_core::selection::State;
 use timeball_core::server::Counters;
 use timeball_wire::{LeapIndicator, ReferenceId};
 
@@ -76,6 +76,7 @@ pub(crate) fn synchronised() -> Report {
         ],
         pools: Vec::new(),
         rejected: BTreeMap::new(),
+        smoothing: None,
         server: Some(Counters { answered: 1234, leaked: 3, kissed: 5, ..Counters::default() }),
     }
 }
