@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use timeball_wire::cmdmon::{
     Address, Answer, Float, MAX_LEN, NewSourceKind, NtpFlags, NtpMeasurement, Reply, Request,
-    RequestHeader, SelectOptions, SourceFlags, Status, Timespec,
+    RequestHeader, SelectMask, SelectOptions, SourceFlags, Status, Timespec,
 };
-use timeball_wire::{LeapIndicator, Timestamp};
+use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
 /// One command, as it was captured.
 struct Golden {
@@ -367,6 +367,15 @@ fn changes_say_what_was_typed() {
     assert_eq!(
         request("maxdelaydevratio 192.0.2.1 12.25"),
         Request::ModifyMaxdelaydevratio { address: ip("192.0.2.1"), ratio: Float::from(12.25) }
+    );
+    assert_eq!(
+        request("selectopts 192.0.2.1 +prefer -trust"),
+        Request::ModifySelectOptions {
+            address: ip("192.0.2.1"),
+            reference_id: ReferenceId::NONE,
+            mask: SelectMask::PREFER | SelectMask::TRUST,
+            options: SourceFlags::PREFER,
+        }
     );
     let Request::Local { stratum: 8, activate, wait_synchronised, wait_unsynchronised, .. } =
         request("local stratum 8 activate 0.25 waitsynced 10 waitunsynced 20")

@@ -11,7 +11,7 @@ use timeball_core::server::{Access, Extent};
 use timeball_core::settings::Local;
 use timeball_host::signals::Signal;
 use timeball_host::socket::{ClientOptions, ClientSocket, Stamping};
-use timeball_wire::cmdmon::{Address, Answer, Reply, Request, SourceFlags, Status};
+use timeball_wire::cmdmon::{Address, Answer, Reply, Request, SelectMask, SourceFlags, Status};
 
 use super::manual::{self, Adjustment};
 use super::{new_source, sources};
@@ -276,14 +276,17 @@ impl EventLoop {
     fn modify_select_options(
         &mut self,
         address: Address,
-        mask: SourceFlags,
+        mask: SelectMask,
         options: SourceFlags,
     ) -> Result<Status, Error> {
         let report = self.report()?;
         let Some(source) = sources::find(&report.sources, address) else {
             return Ok(Status::NoSuchSource);
         };
-        let changed = |flag, now| if mask.contains(flag) { options.contains(flag) } else { now };
+        let changed = |flag: SourceFlags, now| match mask.contains(flag.into()) {
+            true => options.contains(flag),
+            false => now,
+        };
         let Options { noselect, prefer, trust, require } = source.options;
         let options = Options {
             noselect: changed(SourceFlags::NOSELECT, noselect),

@@ -105,7 +105,9 @@ pub(super) fn select_data(index: usize, source: &SourceReport) -> SelectData {
         address: address(index, source),
         state: match source.state {
             // chronyd looks at the measurements first.
-            State::Unreachable if source.samples == 0 => state_sign(State::Measuring),
+            State::Unreachable | State::Unselectable if source.samples == 0 => {
+                state_sign(State::Measuring)
+            }
             state => state_sign(state),
         },
         authenticated: source.authenticated.into(),

@@ -11,8 +11,8 @@ use timeball_core::server::RateLimit;
 use timeball_core::settings::SourceSettings;
 use timeball_host::signals::Signal;
 use timeball_wire::cmdmon::{
-    Activity, Address, Answer, Float, MAX_LEN, Name, NewSource, Reply, Request, SourceFlags,
-    SourceState, Status,
+    Activity, Address, Answer, Float, MAX_LEN, Name, NewSource, Reply, Request, SelectMask,
+    SourceFlags, SourceState, Status,
 };
 use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
@@ -219,7 +219,7 @@ fn the_operator_changes_sources() {
     let options = Request::ModifySelectOptions {
         address,
         reference_id: ReferenceId::NONE,
-        mask: SourceFlags::PREFER | SourceFlags::TRUST,
+        mask: SelectMask::PREFER | SelectMask::TRUST,
         options: SourceFlags::TRUST,
     };
     assert_eq!(daemon.ordered(options), Status::Success);

@@ -49,7 +49,7 @@ pub use reports::{
     SourceState, SourceStats, Tracking,
 };
 pub use request::{NotARequest, Request, RequestHeader};
-pub use select_options::SelectOptions;
+pub use select_options::{SelectMask, SelectOptions};
 pub use status::Status;
 pub use timespec::Timespec;
 

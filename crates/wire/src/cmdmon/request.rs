@@ -10,6 +10,7 @@ use super::reports::{
     NtpData2, RtcReport, SelectData, ServerStats3, ServerStats4, Smoothing, SourceData,
     SourceStats, Tracking,
 };
+use super::select_options::SelectMask;
 use super::status::Status;
 use super::timespec::Timespec;
 use super::{MAX_REQUEST_LEN, OLDEST_ANSWERED_VERSION, REQUEST, VERSION, name::Name};
@@ -480,7 +481,7 @@ requests! {
         /// The reference clock.
         reference_id: ReferenceId,
         /// The options to change.
-        mask: SourceFlags,
+        mask: SelectMask,
         /// To what.
         options: SourceFlags,
     } => ();

@@ -18,6 +18,27 @@ flags! {
     }
 }
 
+flags! {
+    /// Which selection options a [`Request::ModifySelectOptions`](super::Request) changes. chronyc
+    /// numbers them here as reports do, and not as it numbers the options that they become.
+    pub struct SelectMask: u32 {
+        /// Never selected.
+        const NOSELECT = 0x1;
+        /// Selected before others.
+        const PREFER = 0x2;
+        /// Believed more than others.
+        const TRUST = 0x4;
+        /// Without one of these nothing is selected.
+        const REQUIRE = 0x8;
+    }
+}
+
+impl From<SourceFlags> for SelectMask {
+    fn from(flags: SourceFlags) -> Self {
+        Self(SelectOptions::from(flags).0.into())
+    }
+}
+
 impl From<SourceFlags> for SelectOptions {
     fn from(flags: SourceFlags) -> Self {
         Self::NONE

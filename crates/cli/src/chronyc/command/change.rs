@@ -117,7 +117,7 @@ pub(super) fn parse(
             let source = words.next().and_then(place::source_or_reference_clock);
             let (address, reference_id) = source.ok_or_else(invalid)?;
             let (mask, options) = selection_changes(words).ok_or_else(invalid)?;
-            Request::ModifySelectOptions { address, reference_id, mask, options }
+            Request::ModifySelectOptions { address, reference_id, mask: mask.into(), options }
         }
         name => return access::parse(name, words, family),
     }))
@@ -176,6 +176,7 @@ fn selection_changes(words: Words<'_>) -> Option<(SourceFlags, SourceFlags)> {
 #[cfg(test)]
 mod tests {
     use timeball_wire::ReferenceId;
+    use timeball_wire::cmdmon::SelectMask;
 
     use super::*;
 
@@ -217,7 +218,7 @@ mod tests {
                 Request::ModifySelectOptions {
                     address,
                     reference_id: ReferenceId::NONE,
-                    mask: SourceFlags::PREFER | SourceFlags::TRUST | SourceFlags::NOSELECT,
+                    mask: SelectMask::PREFER | SelectMask::TRUST | SelectMask::NOSELECT,
                     options: SourceFlags::PREFER | SourceFlags::NOSELECT,
                 },
             ),
