@@ -14,9 +14,10 @@ pub struct Reachability {
 }
 
 impl Reachability {
-    /// What is known from before.
+    /// What is known from before; what came before the first answer is not.
     pub const fn from_register(register: u8) -> Self {
-        Self { register, asked: REGISTER, unanswered: register.trailing_zeros() }
+        let asked = REGISTER - register.leading_zeros() as u8;
+        Self { register, asked, unanswered: register.trailing_zeros() }
     }
 
     /// A request leaves.
@@ -52,9 +53,9 @@ impl Reachability {
         self.register == 0 && self.unanswered >= u8::BITS
     }
 
-    /// Requests since the register became empty, the one that emptied it included.
+    /// Requests since the register became empty. The last of them may still be answered.
     pub const fn unreachable_for(self) -> u32 {
-        self.unanswered.saturating_sub(u8::BITS - 1)
+        self.unanswered.saturating_sub(u8::BITS)
     }
 
     /// Requests since the last answer.
