@@ -47,6 +47,9 @@ const MAX_WINDOW: usize = 1024;
 /// Wander is learnt from predictions that rest on so many measurements: before that a wrong prior
 /// would pass for it.
 const LESSON: usize = 8;
+/// Two measurements are on a line whatever they are worth: so many are needed to learn a frequency that
+/// outlasts them.
+const EVIDENCE: usize = 3;
 /// A measurement is a suspect if it misses by more standard deviations than this…
 const GATE: f64 = 6.0;
 /// …and by this much more, divided by the number of measurements in use, while there are few.
@@ -231,8 +234,11 @@ impl Estimator {
     /// Follows what several suspects in a row turned out to be. Returns the size of a step (s).
     fn follow(&mut self, change: Change) -> Option<f64> {
         let suspects = std::mem::take(&mut self.suspects);
+        let evident = self.len() >= EVIDENCE;
         self.keep(0);
         let stepped = match change {
+            // What they contradict was no line yet.
+            Change::Noise(_) if !evident => None,
             Change::Step(by) => Some(by),
             Change::Route => None,
             Change::Frequency(by) => {
@@ -253,8 +259,10 @@ impl Estimator {
     /// noise and wander.
     fn keep(&mut self, count: usize) {
         if let Some(findings) = self.findings.take() {
-            let frequency = findings.frequency(0.0);
-            self.prior = Prior::warm(frequency, findings.at, self.wander.mean());
+            if self.len() >= EVIDENCE {
+                let frequency = findings.frequency(0.0);
+                self.prior = Prior::warm(frequency, findings.at, self.wander.mean());
+            }
             self.known_base = Some(findings.noise.base());
         }
         self.window.keep(count);

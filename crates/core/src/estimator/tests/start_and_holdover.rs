@@ -193,3 +193,23 @@ fn statistics_describe_what_was_learnt() {
     assert!((0.3e-3..1.5e-3).contains(&statistics.residual_sd), "{statistics:?}");
     assert!((1e-10..1e-8).contains(&statistics.wander), "{statistics:?}");
 }
+
+#[test]
+fn a_first_measurement_that_is_wrong_is_no_frequency() {
+    // A clock that may run at any rate, and a server that was being slewed when it was first asked.
+    let anything = Frequency { value: 0.0, sd: 1e-2 };
+    for seed in 80..120 {
+        let mut world = World::with_path(seed, 1e-3, Queue::Exponential(50e-6));
+        let mut estimator = Estimator::new(Settings::default(), anything);
+        for count in 1..=16 {
+            world.server_error = if count == 1 { 0.1 } else { 0.0 };
+            estimator.add(&world.exchange().unwrap());
+            let Frequency { value, sd } = estimator.estimate(world.now()).unwrap().frequency;
+            // Two points are on a line, whatever they are worth, until three others contradict them.
+            assert!((2..=4).contains(&count) || (value - 20e-6).abs() < 3.0 * sd, "{count}: {value} ± {sd}");
+            world.advance(4.0);
+        }
+        let Frequency { value, sd } = estimator.estimate(world.now()).unwrap().frequency;
+        assert!((value - 20e-6).abs() < 20e-6 && sd < 20e-6, "{value} ± {sd}");
+    }
+}
