@@ -206,7 +206,10 @@ fn a_first_measurement_that_is_wrong_is_no_frequency() {
             estimator.add(&world.exchange().unwrap());
             let Frequency { value, sd } = estimator.estimate(world.now()).unwrap().frequency;
             // Two points are on a line, whatever they are worth, until three others contradict them.
-            assert!((2..=4).contains(&count) || (value - 20e-6).abs() < 3.0 * sd, "{count}: {value} ± {sd}");
+            assert!(
+                (2..=4).contains(&count) || (value - 20e-6).abs() < 3.0 * sd,
+                "{count}: {value} ± {sd}"
+            );
             world.advance(4.0);
         }
         let Frequency { value, sd } = estimator.estimate(world.now()).unwrap().frequency;
