@@ -24,6 +24,9 @@ const MISSED: f64 = 0.25;
 /// A prediction this many times worse than expected shortens the interval.
 const SURPRISING: f64 = 3.0;
 
+/// Fewer measurements than these predict nothing.
+const ENOUGH_TO_TELL: usize = 3;
+
 /// The poll interval of one association.
 #[derive(Clone, Copy, Debug)]
 pub struct PollControl {
@@ -65,12 +68,14 @@ impl PollControl {
     pub fn measured(&mut self, surprise: &Surprise, settings: &Settings) {
         let ratio = surprise.error.abs() / surprise.expected.max(1e-12);
         let target = settings.poll_target.max(1) as f64;
-        if ratio > SURPRISING {
-            self.score -= (ratio / SURPRISING).log2().clamp(0.25, 3.0);
+        self.score += if surprise.samples < ENOUGH_TO_TELL {
+            0.0
+        } else if ratio > SURPRISING {
+            -(ratio / SURPRISING).log2().clamp(0.25, 3.0)
         } else {
             let filled = surprise.samples as f64 / target - 1.0;
-            self.score += (filled / target * if filled < 0.0 { 2.0 } else { 1.0 }).min(0.5);
-        }
+            (filled / target * if filled < 0.0 { 2.0 } else { 1.0 }).min(0.5)
+        };
         self.settle(settings);
         self.answers_since_rate = self.answers_since_rate.saturating_add(1);
         if self.answers_since_rate >= FORGIVING && self.floor > PollInterval::SHORTEST {
@@ -155,6 +160,16 @@ mod tests {
             control.measured(&surprise(1e-4, samples), &settings);
         }
         assert_eq!(control.interval(None), settings.minpoll);
+    }
+
+    #[test]
+    fn two_measurements_tell_nothing_of_the_interval_to_use() {
+        let settings = Settings { poll_target: 1, ..Settings::default() };
+        let mut control = PollControl::new(&settings);
+        (0..8).for_each(|_| control.measured(&surprise(1e-4, 2), &settings));
+        assert_eq!(control.interval(None), settings.minpoll);
+        (0..8).for_each(|_| control.measured(&surprise(1e-4, 3), &settings));
+        assert!(control.interval(None) > settings.minpoll);
     }
 
     #[test]

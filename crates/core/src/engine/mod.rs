@@ -26,6 +26,7 @@ pub use input::{
     Answer, ClockError, Command, CommandError, Input, PeerDatagram, ResolveError, SourceChange,
     Sources, StampQuality,
 };
+use names::FIRST_IMPRESSION;
 pub use outbox::Outbox;
 pub use output::{ExchangeId, Output, Port, ResolveId, Transmit};
 use source::{Member, Source};
@@ -74,6 +75,8 @@ pub struct Engine {
     system_peer: Option<SourceId>,
     /// The log has been told that there is no source to follow, or that there is one.
     selection_told: bool,
+    /// The log has been told that the sources contradict each other. How many do is not news.
+    contradiction_told: bool,
     own_addresses: Vec<IpAddr>,
     served: ServerView,
     /// This machine's clock as a reference, if it may be one.
@@ -85,6 +88,8 @@ pub struct Engine {
     /// No request leaves before: packets that meet in a queue measure each other.
     quiet_until: Instant,
     next_resolve: u64,
+    /// No source is exchanged because it disagrees before.
+    replace_at: Instant,
     next_source: u32,
     foreign_steps: u64,
     suspends: u64,
@@ -130,12 +135,14 @@ impl Engine {
             reason: "no measurements yet".to_owned(),
             system_peer: None,
             selection_told: false,
+            contradiction_told: false,
             own_addresses: Vec::new(),
             served: ServerView::unsynchronised(log2_seconds(precision), now.monotonic),
             outbox: Outbox::default(),
             next_exchange: 0,
             quiet_until: now.monotonic,
             next_resolve: 0,
+            replace_at: now.monotonic + FIRST_IMPRESSION,
             next_source: 0,
             foreign_steps: 0,
             suspends: 0,

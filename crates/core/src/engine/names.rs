@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use rand_core::Rng;
 use timeball_wire::Span;
 
-use super::source::Member;
+use super::source::{Fault, Member, Unfit};
 use super::{Engine, Output, ResolveError, ResolveId};
 use crate::association::Association;
 use crate::estimator::Estimator;
@@ -20,6 +20,13 @@ const SPREAD: f64 = 0.2;
 /// No request leaves sooner than this (s) after its association was made: the program has other
 /// things to do when it starts, and what is measured meanwhile measures those.
 pub(super) const SETTLING: f64 = 0.2;
+
+/// Between half this time (s) and all of it passes before another source is exchanged because it
+/// disagrees: what a majority says must not drive out everybody else at once.
+const PATIENCE: f64 = 7200.0;
+
+/// Nobody is exchanged for that this soon after the start.
+pub(super) const FIRST_IMPRESSION: Span = Span::from_secs(900);
 
 impl Engine {
     pub(super) fn resolve_names(&mut self, now: Now) {
@@ -88,8 +95,17 @@ impl Engine {
     /// Exchanges associations that are no good for others of the same name.
     pub(super) fn replace_unfit(&mut self, now: Now) {
         for index in 0..self.sources.len() {
-            while let Some((position, reason)) = self.sources[index].replaceable() {
+            while let Some((position, Unfit { fault, reason })) = self.sources[index].replaceable()
+            {
+                if fault == Fault::Disagrees && now.monotonic < self.replace_at {
+                    break;
+                }
                 let Some(address) = self.next_address(index) else { break };
+                if fault == Fault::Disagrees {
+                    let share = f64::from(self.rng.next_u32()) / f64::from(u32::MAX);
+                    let pause = Span::from_seconds(PATIENCE * (0.5 + 0.5 * share));
+                    self.replace_at = now.monotonic + pause;
+                }
                 let member = self.associate(now, index, address);
                 let slot = &mut self.sources[index].members[position];
                 let old = std::mem::replace(slot, member);

@@ -12,7 +12,7 @@ use timeball_wire::{Instant, NTP_PORT, Span};
 use super::output::ResolveId;
 use crate::association::Association;
 use crate::now::Now;
-use crate::selection::{SourceId, Standing, State, Verdict};
+use crate::selection::{Decision, SourceId, Standing, State, Verdict};
 use crate::settings::{Family, SourceKind, SourceSettings};
 
 /// Least and longest time between two questions for the same name.
@@ -29,6 +29,23 @@ const DISAGREEMENTS: u32 = 4;
 
 /// Answers without a single measurement after which a source is exchanged for another.
 const USELESS_ANSWERS: u64 = 16;
+
+/// Why an address should be exchanged for another.
+#[derive(Debug)]
+pub(super) struct Unfit {
+    pub(super) fault: Fault,
+    /// The same in words.
+    pub(super) reason: String,
+}
+
+/// What is wrong with an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It gives no time.
+    Useless,
+    /// The time it gives is not that of the other sources.
+    Disagrees,
+}
 
 /// One association of a source.
 #[derive(Debug)]
@@ -64,8 +81,8 @@ impl Member {
         }
     }
 
-    /// Takes note of what selection made of a new measurement.
-    pub(super) fn judged(&mut self, verdict: Verdict) {
+    /// Takes note of what selection made of a new measurement, and decided.
+    pub(super) fn judged(&mut self, verdict: Verdict, decision: &Decision) {
         self.verdict = verdict;
         if !std::mem::take(&mut self.updated) {
             return;
@@ -78,6 +95,10 @@ impl Member {
             | State::StratumTooLow
             | State::StratumTooHigh
             | State::Unsynchronised => self.disagreed.saturating_add(1),
+            // Nobody knows who is wrong, but somebody is.
+            State::Waiting if matches!(decision, Decision::NoMajority { .. }) => {
+                self.disagreed.saturating_add(1)
+            }
             State::Unselectable
             | State::Measuring
             | State::Unreachable
@@ -91,18 +112,21 @@ impl Member {
     }
 
     /// Why this address should be exchanged for another, if it should.
-    pub(super) fn unfit(&self) -> Option<String> {
+    pub(super) fn unfit(&self) -> Option<Unfit> {
+        let useless = |reason: &str| Some(Unfit { fault: Fault::Useless, reason: reason.into() });
         if self.association.dismissed().is_some() {
-            return Some("it refuses to serve us".to_owned());
+            return useless("it refuses to serve us");
         }
         if self.association.reachability().is_lost() {
-            return Some("it does not answer".to_owned());
+            return useless("it does not answer");
         }
         let statistics = self.association.statistics();
         if statistics.accepted == 0 && statistics.valid >= USELESS_ANSWERS {
-            return Some("none of its answers is of any use".to_owned());
+            return useless("none of its answers is of any use");
         }
-        (self.disagreed >= DISAGREEMENTS).then(|| self.verdict.reason.clone())
+        let reason = || self.verdict.reason.clone();
+        (self.disagreed >= DISAGREEMENTS)
+            .then(|| Unfit { fault: Fault::Disagrees, reason: reason() })
     }
 }
 
@@ -276,7 +300,7 @@ impl Source {
     }
 
     /// The first member that should be replaced, if there is something to replace it by.
-    pub(super) fn replaceable(&self) -> Option<(usize, String)> {
+    pub(super) fn replaceable(&self) -> Option<(usize, Unfit)> {
         if self.spare.is_empty() {
             return None;
         }

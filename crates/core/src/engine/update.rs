@@ -28,6 +28,7 @@ impl Engine {
         match outcome.decision {
             Decision::Synchronise(combination) => {
                 self.reason = "synchronised".to_owned();
+                self.contradiction_told = false;
                 self.note_system_peer(combination.system_peer);
                 // Without a new measurement behind it there is nothing new to follow.
                 if fresh.iter().any(|source| combination.sources.contains(source)) {
@@ -42,14 +43,16 @@ impl Engine {
             }
             decision => {
                 let reason = decision.to_string();
-                if matches!(decision, Decision::NoMajority { .. }) {
+                let contradiction = matches!(decision, Decision::NoMajority { .. });
+                if contradiction {
                     self.discipline.desynchronise(now, &self.timeline, &mut self.outbox);
                 }
                 if self.system_peer.take().is_some()
                     || self.runs_out_of_patience()
-                    || (self.reason != reason && matches!(decision, Decision::NoMajority { .. }))
+                    || (contradiction && !self.contradiction_told)
                 {
                     self.selection_told = true;
+                    self.contradiction_told = contradiction;
                     let cause = cause(&decision, &outcome.verdicts);
                     self.outbox.event(Event::Unsynchronised { reason: reason.clone(), cause });
                 }
@@ -115,7 +118,7 @@ impl Engine {
                     });
                 }
                 member.standing = outcome.standings.get(&member.id).copied();
-                member.judged(verdict);
+                member.judged(verdict, &outcome.decision);
             }
         }
     }
