@@ -241,7 +241,7 @@ fn stamp_sign(quality: StampQuality) -> u8 {
 }
 
 #[cfg(test)]
-mod tests_of_tests {
+mod tests {
     use super::*;
 
     #[test]
