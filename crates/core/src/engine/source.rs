@@ -307,3 +307,46 @@ impl Source {
         self.members.iter().enumerate().find_map(|(index, member)| Some((index, member.unfit()?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimator::{self, Estimator, Frequency};
+
+    fn member() -> Member {
+        let settings = SourceSettings::server("ntp.example");
+        let estimator =
+            Estimator::new(estimator::Settings::default(), Frequency { value: 0.0, sd: 1e-6 });
+        let address = SocketAddr::from(([192, 0, 2, 1], NTP_PORT));
+        let association =
+            Association::new(settings.association, address, estimator, Instant::from_nanos(0));
+        Member::new(SourceId(0), &settings, association)
+    }
+
+    fn judge(member: &mut Member, state: State, decision: &Decision) {
+        member.updated = true;
+        member.judged(Verdict { state, reason: "1 s off".to_owned() }, decision);
+    }
+
+    #[test]
+    fn who_disagrees_often_enough_is_unfit() {
+        let mut member = member();
+        let waiting = Decision::Waiting;
+        (1..DISAGREEMENTS).for_each(|_| judge(&mut member, State::Falseticker, &waiting));
+        assert!(member.unfit().is_none());
+        judge(&mut member, State::Falseticker, &waiting);
+        assert_eq!(member.unfit().map(|unfit| unfit.fault), Some(Fault::Disagrees));
+        judge(&mut member, State::Combined, &waiting);
+        assert!(member.unfit().is_none());
+    }
+
+    #[test]
+    fn of_those_that_contradict_each_other_all_are_unfit() {
+        let mut member = member();
+        let contradiction = Decision::NoMajority { agreeing: 1, candidates: 2 };
+        (0..DISAGREEMENTS).for_each(|_| judge(&mut member, State::Waiting, &Decision::Waiting));
+        assert!(member.unfit().is_none());
+        (0..DISAGREEMENTS).for_each(|_| judge(&mut member, State::Waiting, &contradiction));
+        assert_eq!(member.unfit().map(|unfit| unfit.reason), Some("1 s off".to_owned()));
+    }
+}

@@ -143,7 +143,9 @@ fn unresolved(report: &Report) -> usize {
     const MOST: usize = 16;
     let servers = report.sources.iter().filter(|source| !source.pool);
     let servers = servers.filter(|source| source.activity == report::Activity::Unresolved);
-    let short = report.pools.iter().filter(|pool| pool.found < pool.wanted);
+    // A literal address stands for itself alone.
+    let named = report.pools.iter().filter(|pool| pool.name.parse::<IpAddr>().is_err());
+    let short = named.filter(|pool| pool.found < pool.wanted);
     let places = short.map(|pool| (2 * pool.wanted).min(MOST).saturating_sub(pool.found));
     servers.count() + places.sum::<usize>()
 }
@@ -184,4 +186,26 @@ pub(super) fn seconds_ago(age: Option<f64>) -> u32 {
 /// A counter of the protocol, which stays at its end.
 pub(super) fn count(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use timeball_core::report::{PoolReport, SourceReport};
+
+    use super::*;
+
+    #[test]
+    fn a_pool_that_is_short_of_sources_looks_for_twice_as_many() {
+        let pool = |wanted, found| PoolReport { name: "pool.example".into(), wanted, found };
+        let server = SourceReport::default();
+        for (pools, sources, unknown) in [
+            (vec![pool(4, 4)], vec![], 0),
+            (vec![pool(4, 3)], vec![], 5),
+            (vec![pool(4, 0), pool(2, 2)], vec![server.clone()], 9),
+            (vec![pool(12, 1)], vec![server.clone(), server], 17),
+        ] {
+            let report = Report { pools, sources, ..Report::default() };
+            assert_eq!(activity(&report).unresolved, unknown, "{:?}", report.pools);
+        }
+    }
 }
