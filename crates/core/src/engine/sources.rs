@@ -67,7 +67,6 @@ impl Engine {
         for name in changed {
             self.outbox.event(Event::Connectivity { name, connectivity });
         }
-        self.answer_first(now);
         if any { Ok(()) } else { Err(CommandError::NoSuchSource) }
     }
 
