@@ -98,8 +98,10 @@ fn an_isolated_server_serves_its_local_stratum() {
     }
     let laboratory = Laboratory::new();
     let [server, client] = ["server", "client"].map(|name| laboratory.host(name));
-    let mut timeball =
-        Timeball::start(&server, "[serve]\nallow = [\"10.123.0.0/24\"]\nlocal-stratum = 10\n");
+    let mut timeball = Timeball::start(
+        &server,
+        "[serve]\nallow = [\"10.123.0.0/24\"]\n[serve.local]\nstratum = 10\n",
+    );
     timeball.wait_until("answers", SYNCHRONISES_WITHIN, |_| true);
     let dug = ntpsec::dig(&client, server.address());
     dug.assert_agrees_with(0.0);
@@ -118,7 +120,7 @@ fn nobody_is_served_who_is_not_allowed() {
         ["silent", "choosy", "allowed", "denied"].map(|name| laboratory.host(name));
     let mut nobody = Timeball::start(&silent, "[[server]]\naddress = \"10.123.0.99\"\n");
     let configuration = format!(
-        "[serve]\nallow = [\"10.123.0.0/24\"]\ndeny = [\"{}/32\"]\nlocal-stratum = 10\n",
+        "[serve]\nallow = [\"10.123.0.0/24\"]\ndeny = [\"{}/32\"]\n[serve.local]\nstratum = 10\n",
         denied.ipv4
     );
     let mut somebody = Timeball::start(&choosy, &configuration);
