@@ -31,6 +31,9 @@ impl FieldType {
     pub const NETWORK_CORRECTION: Self = Self(0x010A);
     /// Keeps the UDP checksum of a packet that was stamped in flight (RFC 7821).
     pub const CHECKSUM_COMPLEMENT: Self = Self(0x2005);
+    /// Monotonic time and finer root values, an experiment of chrony's: see
+    /// [`MonoRoot`](crate::MonoRoot).
+    pub const MONO_ROOT: Self = Self(0xF323);
 
     /// The type with this number.
     pub const fn from_u16(number: u16) -> Self {
@@ -51,6 +54,7 @@ impl FieldType {
             Self::NTS_AUTHENTICATOR => Some("nts-authenticator"),
             Self::NETWORK_CORRECTION => Some("network-correction"),
             Self::CHECKSUM_COMPLEMENT => Some("checksum-complement"),
+            Self::MONO_ROOT => Some("mono-root"),
             _ => None,
         }
     }

@@ -230,6 +230,24 @@ impl NtpTimestamp {
         self.0 == 0
     }
 
+    /// This much later, across the turn of an era if need be; never [`ZERO`](Self::ZERO). Rounded to
+    /// 2⁻³² s.
+    #[must_use]
+    pub const fn later_by(self, by: Span) -> Self {
+        let fractions = ((by.0 as i128) << 32).div_euclid(NANOS_PER_SEC as i128);
+        match self.0.wrapping_add(fractions as u64) {
+            0 => Self(1),
+            bits => Self(bits),
+        }
+    }
+
+    /// Time from `earlier` to this, which lies within 2³¹ s (68 years) of it on either side.
+    pub const fn since(self, earlier: Self) -> Span {
+        let fractions = self.0.wrapping_sub(earlier.0).cast_signed() as i128;
+        // Below 2³¹ · 10⁹.
+        Span(((fractions * NANOS_PER_SEC as i128 + (1 << 31)) >> 32) as i64)
+    }
+
     /// The moment meant, taken from the era that brings it within 2³¹ s (68 years) of `pivot`: from
     /// 2³¹ s before it up to just below 2³¹ s after it. Rounded to the nearest nanosecond, so that a
     /// timestamp made from a [`Timestamp`] comes back exactly.
@@ -295,5 +313,42 @@ impl NtpShort {
 impl fmt::Debug for NtpShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}s", self.seconds())
+    }
+}
+
+/// 32 bits of unsigned seconds with 28 bits of fraction (3.7 ns), the format that later drafts of NTP
+/// have for root delay and root dispersion.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Time32(u32);
+
+impl Time32 {
+    const FRACTIONS: f64 = (1_u32 << 28) as f64;
+
+    /// The time with this bit pattern.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// The bit pattern.
+    pub const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    /// Seconds, 0 up to 16.
+    pub fn seconds(self) -> f64 {
+        f64::from(self.0) / Self::FRACTIONS
+    }
+
+    /// The smallest that is not below `seconds`, so that a bound stays a bound; negative and
+    /// not-a-number become zero, the rest saturates.
+    pub fn from_seconds_ceil(seconds: f64) -> Self {
+        Self((seconds * Self::FRACTIONS).ceil() as u32)
+    }
+}
+
+impl fmt::Debug for Time32 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.9}s", self.seconds())
     }
 }

@@ -6,9 +6,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use timeball_wire::nts_ke::Record;
 use timeball_wire::{
-    ExtensionField, FieldType, Header, Message, NtpTimestamp, Packet, PacketWriter, Span,
-    Timestamp, Trailer, classify,
+    ExtensionField, FieldType, Header, Message, MonoRoot, NtpTimestamp, Packet, PacketWriter, Span,
+    Time32, Timestamp, Trailer, classify,
 };
 
 fn config() -> ProptestConfig {
@@ -115,6 +116,28 @@ proptest! {
     }
 
     #[test]
+    fn key_establishment_records_are_written_as_they_were_read(
+        bytes in vec(any::<u8>(), 0..200),
+        record_type in prop_oneof![0..=8_u16, Just(1024), any::<u16>()],
+        body in vec(prop_oneof![b'a'..=b'z', any::<u8>()], 0..40),
+    ) {
+        let len = u16::try_from(body.len()).unwrap();
+        let record = [&record_type.to_be_bytes()[..], &len.to_be_bytes(), &body].concat();
+        for bytes in [[&record[..], &bytes].concat(), bytes] {
+            let mut rest = bytes.as_slice();
+            while let Ok(Some((record, after))) = Record::split_from(rest) {
+                let (read, _) = rest.split_at(rest.len() - after.len());
+                let mut out = vec![0xee; read.len()];
+                prop_assert_eq!(record.emit(&mut out), Ok(read.len()));
+                prop_assert_eq!(&out, read);
+                // And cut anywhere it is not there yet.
+                prop_assert_eq!(Record::split_from(&read[..read.len() - 1]), Ok(None));
+                rest = after;
+            }
+        }
+    }
+
+    #[test]
     fn a_timestamp_comes_back_exactly_through_any_pivot_in_reach(
         nanos in any::<i64>(),
         distance in -(1_i64 << 31) * 1_000_000_000 + 1..(1_i64 << 31) * 1_000_000_000,
@@ -149,6 +172,47 @@ proptest! {
                 Ok(Timestamp::from_nanos(floor))
             );
         }
+    }
+
+    #[test]
+    fn monotonic_time_and_root_values_come_back(
+        (delay, dispersion, receive, epoch) in any::<(u32, u32, u64, u32)>(),
+    ) {
+        let said = MonoRoot {
+            root_delay: Time32::from_bits(delay),
+            root_dispersion: Time32::from_bits(dispersion),
+            receive: NtpTimestamp::from_bits(receive),
+            epoch,
+        };
+        let value = said.to_value();
+        let field = ExtensionField { field_type: FieldType::MONO_ROOT, value: &value };
+        prop_assert_eq!(MonoRoot::from_field(&field), Some(said));
+        prop_assert_eq!(field.wire_len(), Some(MonoRoot::FIELD_LEN));
+    }
+
+    #[test]
+    fn any_other_value_is_not_monotonic_time(
+        known in any::<bool>(),
+        rest in prop_oneof![vec(any::<u8>(), 20), vec(any::<u8>(), 0..40)],
+    ) {
+        let magic: &[u8] = if known { &[0xf5, 0xbe, 0xdd, 0x9a] } else { &[0xf5, 0xbe, 0xdd, 0x9b] };
+        let value = [magic, &rest].concat();
+        let field = ExtensionField { field_type: FieldType::MONO_ROOT, value: &value };
+        let said = MonoRoot::from_field(&field).map(MonoRoot::to_value);
+        let expected = (known && rest.len() == 20).then_some(value);
+        prop_assert_eq!(said.map(|value| value.to_vec()), expected);
+    }
+
+    #[test]
+    fn a_timestamp_moved_by_a_span_is_that_much_later(
+        bits in 1_u64..,
+        nanos in -2_000_000_000_000_000_000_i64..2_000_000_000_000_000_000,
+    ) {
+        let (before, by) = (NtpTimestamp::from_bits(bits), Span::from_nanos(nanos));
+        let after = before.later_by(by);
+        prop_assert!(!after.is_zero());
+        prop_assert!((after.since(before) - by).abs() <= Span::from_nanos(1));
+        prop_assert_eq!(before.since(before), Span::ZERO);
     }
 
     #[test]
