@@ -1,6 +1,7 @@
 //! This machine's own addresses and interfaces.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::io;
 use std::net::IpAddr;
@@ -35,15 +36,28 @@ pub fn local_addresses() -> io::Result<Vec<LocalAddress>> {
 ///
 /// When the kernel does not tell.
 pub fn name_of(index: u32) -> io::Result<Option<String>> {
+    Ok(names()?.remove(&index))
+}
+
+/// The names of all interfaces, by index.
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub fn names() -> io::Result<BTreeMap<u32, String>> {
     // Every interface is asked for its index, because `if_indextoname` does not know the interfaces
     // of simulated kernels.
     let socket = open_socket(libc::AF_INET, libc::SOCK_DGRAM)
         .or_else(|_| open_socket(libc::AF_INET6, libc::SOCK_DGRAM))?;
+    // There is an entry for each address.
     let list = List::read()?;
-    let names = list.entries().filter_map(interface_name);
-    let named = |name: &String| interface_index(&socket, name).is_ok_and(|found| found == index);
-    let name = names.map(Cow::into_owned).find(named);
-    Ok(name)
+    let names: BTreeSet<_> = list.entries().filter_map(interface_name).collect();
+    // One that is gone since has no index any more.
+    let indexed = names.into_iter().filter_map(|name| {
+        let index = interface_index(&socket, &name).ok()?;
+        Some((index, name.into_owned()))
+    });
+    Ok(indexed.collect())
 }
 
 /// The list that the C library has allocated.

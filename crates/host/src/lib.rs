@@ -8,13 +8,16 @@
 //! | [`socket`] | UDP for clients and servers, with kernel timestamps and destination addresses |
 //! | [`network_card`] | cards that stamp datagrams themselves |
 //! | [`phc`] | the clock of such a card, in system time |
+//! | [`reference_clock`] | programs that have the time from a receiver |
 //! | [`poll`] | wait for descriptors until a deadline |
 //! | [`wake`] | a pipe by which another thread ends that wait |
 //! | [`signals`] | TERM, INT, HUP and USR1 as something to wait for |
+//! | [`entry`] | how a program begins |
 //! | [`process`] | leave the terminal, take precedence, give up rights |
 //! | [`resolver`] | host names to addresses without blocking the loop |
 //! | [`inherited`] | sockets that the service manager has opened |
 //! | [`interfaces`] | this machine's own addresses and interfaces |
+//! | [`listeners`] | what listens at a port of this machine, and whose it is |
 //! | [`random`] | entropy from the operating system |
 //! | [`service`] | readiness, status and watchdog for the service manager |
 //! | [`unix_socket`] | the listening socket of the control plane |
@@ -39,8 +42,10 @@
 
 pub mod atomic_file;
 pub mod clock;
+pub mod entry;
 pub mod inherited;
 pub mod interfaces;
+pub mod listeners;
 pub mod network_card;
 pub mod phc;
 pub mod pid_file;
@@ -48,6 +53,7 @@ pub mod poll;
 pub mod precision;
 pub mod process;
 pub mod random;
+pub mod reference_clock;
 pub mod resolver;
 pub mod service;
 pub mod signals;

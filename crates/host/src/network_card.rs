@@ -9,7 +9,7 @@ use thiserror::Error;
 use timeball_wire::time::Span;
 
 use crate::os::{check, open_socket};
-use crate::phc::{Converted, Phc, PhcReading, PhcTimeline};
+use crate::phc::{Converted, CrossTimestamps, Phc, PhcReading, PhcTimeline};
 use crate::socket::HardwareStamp;
 
 /// Why a network card does not stamp.
@@ -50,10 +50,34 @@ pub enum Direction {
     Sent,
 }
 
+/// How a network card is to stamp. What it sends it always stamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NetworkCardOptions {
+    /// What it stamps of what it receives.
+    pub filter: ReceiveFilter,
+    /// How its clock is read.
+    pub cross_timestamps: CrossTimestamps,
+}
+
+/// What a network card is asked to stamp of what it receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReceiveFilter {
+    /// NTP's datagrams alone if it can, else all, else what it stamps already.
+    Best,
+    /// All.
+    All,
+    /// NTP's.
+    Ntp,
+    /// Those of the Precision Time Protocol.
+    Ptp,
+    /// None.
+    None,
+}
+
 /// Which of the datagrams it receives a network card stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reception {
-    /// All of them.
+    /// All of NTP's.
     Stamped,
     /// At most those of the Precision Time Protocol.
     NotStamped,
@@ -70,13 +94,13 @@ pub struct NetworkCard {
 }
 
 impl NetworkCard {
-    /// Has the card of `interface` stamp everything it can, and opens its clock. Stamping that is
-    /// on already is left as it is.
+    /// Has the card of `interface` stamp as `options` say, and opens its clock. Stamping that is on
+    /// already and does is left as it is.
     ///
     /// # Errors
     ///
     /// See [`NetworkCardError`]. Most cards cannot; a daemon then uses the kernel's stamps.
-    pub fn open(interface: &str) -> Result<Self, NetworkCardError> {
+    pub fn open(interface: &str, options: NetworkCardOptions) -> Result<Self, NetworkCardError> {
         let refused = |doing| {
             let interface = interface.to_owned();
             move |source| NetworkCardError::Refused { interface, doing, source }
@@ -90,17 +114,17 @@ impl NetworkCard {
         })?;
         let abilities = abilities(&socket, interface).map_err(|_| not_offered())?;
         let phc_index = u32::try_from(abilities.phc_index).map_err(|_| not_offered())?;
-        let wanted = wanted_stamping(&abilities).ok_or_else(not_offered)?;
-        enable(&socket, interface, wanted).map_err(refused("switch on the timestamps"))?;
-        let phc = Phc::open(phc_index).map_err(refused("open the clock"))?;
+        if !stamps_what_it_sends(&abilities) {
+            return Err(not_offered());
+        }
+        let filter = Filter::new(options.filter, abilities.rx_filters);
+        enable(&socket, interface, filter).map_err(refused("switch on the timestamps"))?;
+        let phc = Phc::open(phc_index, options.cross_timestamps);
         let mut card = Self {
             index,
             megabits_per_second: speed(&socket, interface),
-            reception: match wanted.rx_filter {
-                filter if filter == FILTER_NONE.cast_signed() => Reception::NotStamped,
-                _ => Reception::Stamped,
-            },
-            phc,
+            reception: filter.reception(),
+            phc: phc.map_err(refused("open the clock"))?,
             timeline: PhcTimeline::default(),
         };
         card.follow().map_err(refused("read the clock"))?;
@@ -196,36 +220,85 @@ const ETHTOOL_GSET: u32 = 0x01;
 const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 const SIOCETHTOOL: c_ulong = 0x8946;
 const SIOCGIFINDEX: c_ulong = 0x8933;
+// `enum hwtstamp_rx_filters`, linux/net_tstamp.h.
 const FILTER_NONE: u32 = 0;
 const FILTER_ALL: u32 = 1;
+const FILTER_PTP_V2_L4_EVENT: u32 = 6;
+const FILTER_PTP_V2_EVENT: u32 = 12;
 const FILTER_NTP_ALL: u32 = 15;
 
-/// The best the card can do for NTP; `None` if it does not stamp what it sends.
-fn wanted_stamping(abilities: &Abilities) -> Option<libc::hwtstamp_config> {
+fn stamps_what_it_sends(abilities: &Abilities) -> bool {
     let needed = libc::SOF_TIMESTAMPING_TX_HARDWARE | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
-    if abilities.so_timestamping & needed != needed {
-        return None;
-    }
-    let rx_filter = [FILTER_NTP_ALL, FILTER_ALL]
-        .into_iter()
-        .find(|filter| abilities.rx_filters & (1 << filter) != 0)
-        .unwrap_or(FILTER_NONE);
-    Some(stamping(rx_filter))
+    abilities.so_timestamping & needed == needed
 }
 
-fn stamping(rx_filter: u32) -> libc::hwtstamp_config {
+/// The driver's filter of what is stamped on arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filter {
+    /// This one.
+    Exactly(u32),
+    /// This one, or that of all.
+    AtLeast(u32),
+    /// Whichever it has: none is of use.
+    Any,
+}
+
+impl Filter {
+    /// The driver's filter nearest to what is wanted. One that it does not offer it will refuse.
+    fn new(wanted: ReceiveFilter, offered: u32) -> Self {
+        let offered = |filter: u32| offered & (1 << filter) != 0;
+        match wanted {
+            ReceiveFilter::Best if offered(FILTER_NTP_ALL) => Self::AtLeast(FILTER_NTP_ALL),
+            ReceiveFilter::Best if offered(FILTER_ALL) => Self::AtLeast(FILTER_ALL),
+            ReceiveFilter::Best => Self::Any,
+            ReceiveFilter::All => Self::Exactly(FILTER_ALL),
+            ReceiveFilter::Ntp => Self::AtLeast(FILTER_NTP_ALL),
+            ReceiveFilter::Ptp if offered(FILTER_PTP_V2_L4_EVENT) => {
+                Self::Exactly(FILTER_PTP_V2_L4_EVENT)
+            }
+            ReceiveFilter::Ptp => Self::Exactly(FILTER_PTP_V2_EVENT),
+            ReceiveFilter::None => Self::Exactly(FILTER_NONE),
+        }
+    }
+
+    /// True if nothing need be changed of the filter that is there.
+    fn is_met_by(self, present: u32) -> bool {
+        match self {
+            Self::Exactly(wanted) => present == wanted,
+            Self::AtLeast(wanted) => [wanted, FILTER_ALL].contains(&present),
+            Self::Any => true,
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Self::Exactly(number) | Self::AtLeast(number) => number,
+            Self::Any => FILTER_NONE,
+        }
+    }
+
+    fn reception(self) -> Reception {
+        match self.number() {
+            FILTER_ALL | FILTER_NTP_ALL => Reception::Stamped,
+            _ => Reception::NotStamped,
+        }
+    }
+}
+
+fn stamping(filter: Filter) -> libc::hwtstamp_config {
     libc::hwtstamp_config {
         flags: 0,
         tx_type: libc::HWTSTAMP_TX_ON.cast_signed(),
-        rx_filter: rx_filter.cast_signed(),
+        rx_filter: filter.number().cast_signed(),
     }
 }
 
-fn enable(socket: &OwnedFd, interface: &str, mut wanted: libc::hwtstamp_config) -> io::Result<()> {
-    let mut present = stamping(FILTER_NONE);
+fn enable(socket: &OwnedFd, interface: &str, filter: Filter) -> io::Result<()> {
+    let mut wanted = stamping(filter);
+    let mut present = stamping(Filter::Any);
     let known = ask(socket, interface, libc::SIOCGHWTSTAMP, &mut present).is_ok();
-    let enough = [wanted.rx_filter, FILTER_ALL.cast_signed()].contains(&present.rx_filter);
-    if known && present.tx_type == wanted.tx_type && enough {
+    let met = filter.is_met_by(present.rx_filter.cast_unsigned());
+    if known && present.tx_type == wanted.tx_type && met {
         return Ok(());
     }
     ask(socket, interface, libc::SIOCSHWTSTAMP, &mut wanted)
@@ -284,9 +357,8 @@ fn interface_request(interface: &str) -> io::Result<libc::ifreq> {
 mod tests {
     use super::*;
 
-    fn abilities_of(so_timestamping: u32, rx_filters: u32) -> Abilities {
-        Abilities { so_timestamping, rx_filters, ..Abilities::default() }
-    }
+    const OPTIONS: NetworkCardOptions =
+        NetworkCardOptions { filter: ReceiveFilter::Best, cross_timestamps: CrossTimestamps::Used };
 
     #[test]
     fn the_structures_have_the_kernels_sizes() {
@@ -295,12 +367,49 @@ mod tests {
     }
 
     #[test]
+    fn a_card_is_of_use_if_it_stamps_what_it_sends() {
+        let abilities = |so_timestamping| Abilities { so_timestamping, ..Abilities::default() };
+        assert!(stamps_what_it_sends(&abilities(0x5f)));
+        assert!(!stamps_what_it_sends(&abilities(0x1a)));
+    }
+
+    #[test]
     fn the_best_filter_is_chosen() {
-        let filter = |rx| wanted_stamping(&abilities_of(0x5f, rx)).map(|wanted| wanted.rx_filter);
-        assert_eq!(filter(1 | 1 << 1 | 1 << 15), Some(15));
-        assert_eq!(filter(1 | 1 << 1), Some(1));
-        assert_eq!(filter(1 | 1 << 12), Some(0));
-        assert!(wanted_stamping(&abilities_of(0x1a, u32::MAX)).is_none());
+        let best = |offered| Filter::new(ReceiveFilter::Best, offered);
+        let ntp = best(1 | 1 << 1 | 1 << 15);
+        assert_eq!((ntp, ntp.reception()), (Filter::AtLeast(15), Reception::Stamped));
+        let all = best(1 | 1 << 1);
+        assert_eq!((all, all.reception()), (Filter::AtLeast(1), Reception::Stamped));
+        let none = best(1 | 1 << 12);
+        assert_eq!((none, none.reception()), (Filter::Any, Reception::NotStamped));
+    }
+
+    #[test]
+    fn the_filter_that_is_asked_for_is_taken_as_it_is() {
+        let everything = u32::MAX;
+        for (wanted, offered, number, reception) in [
+            (ReceiveFilter::All, everything, 1, Reception::Stamped),
+            (ReceiveFilter::Ntp, everything, 15, Reception::Stamped),
+            // The driver will say that it has none.
+            (ReceiveFilter::Ntp, 1, 15, Reception::Stamped),
+            (ReceiveFilter::Ptp, everything, 6, Reception::NotStamped),
+            (ReceiveFilter::Ptp, 1 | 1 << 12, 12, Reception::NotStamped),
+            (ReceiveFilter::None, everything, 0, Reception::NotStamped),
+        ] {
+            let filter = Filter::new(wanted, offered);
+            assert_eq!((filter.number(), filter.reception()), (number, reception), "{wanted:?}");
+            assert!(filter.is_met_by(number), "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_somebody_else_has_set_is_left_alone_if_it_does() {
+        let ntp = Filter::new(ReceiveFilter::Ntp, u32::MAX);
+        assert!(ntp.is_met_by(FILTER_ALL) && !ntp.is_met_by(FILTER_PTP_V2_EVENT));
+        let none = Filter::new(ReceiveFilter::None, u32::MAX);
+        assert!(!none.is_met_by(FILTER_ALL));
+        // A card that stamps PTP alone goes on doing so for those who use it.
+        assert!(Filter::new(ReceiveFilter::Best, 1 | 1 << 12).is_met_by(FILTER_PTP_V2_EVENT));
     }
 
     #[test]
@@ -313,10 +422,10 @@ mod tests {
 
     #[test]
     fn a_card_without_a_clock_says_so() {
-        let error = NetworkCard::open("lo").unwrap_err();
+        let error = NetworkCard::open("lo", OPTIONS).unwrap_err();
         assert!(matches!(error, NetworkCardError::NotOffered { .. }), "{error}");
         for name in ["nowhere0", "", "a name that is far too long"] {
-            let error = NetworkCard::open(name).unwrap_err();
+            let error = NetworkCard::open(name, OPTIONS).unwrap_err();
             assert!(matches!(error, NetworkCardError::NoSuchInterface { .. }), "{error}");
         }
     }

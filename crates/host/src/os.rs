@@ -67,6 +67,18 @@ pub(crate) fn set_option_bytes(
     Ok(())
 }
 
+/// The value of a socket option that is a C `int`.
+pub(crate) fn option(socket: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Result<c_int> {
+    let mut value: c_int = 0;
+    let mut length = size_of::<c_int>() as libc::socklen_t;
+    // SAFETY: the pointers are to `value` and its length, which the kernel fills and keeps to.
+    check(unsafe {
+        let pointer = (&raw mut value).cast();
+        libc::getsockopt(socket.as_raw_fd(), level, name, pointer, &raw mut length)
+    })?;
+    Ok(value)
+}
+
 /// The internet address in a list the C library has made; `None` for null and other families.
 ///
 /// # Safety

@@ -1,6 +1,7 @@
 //! The clock of a network card (PTP hardware clock, `/dev/ptpN`): read beside the system clock, and
 //! converted to system time.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::CString;
 use std::io;
@@ -15,6 +16,27 @@ use crate::os::check;
 pub struct Phc {
     index: u32,
     device: OwnedFd,
+    way: Cell<Way>,
+}
+
+/// Whether hardware that can may latch both clocks at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CrossTimestamps {
+    /// Where that works.
+    Used,
+    /// Never: what some hardware latches is wrong.
+    Avoided,
+}
+
+/// How to read a hardware clock beside the system clock, the best way first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The hardware latches both at once.
+    Together,
+    /// The driver looks at the system clock right before and after.
+    Closely,
+    /// The kernel does so around the call of the driver.
+    Plainly,
 }
 
 /// A hardware clock and the system clock, read at the same moment.
@@ -37,13 +59,18 @@ impl Phc {
     /// # Errors
     ///
     /// When there is no such clock, or this process may not read it.
-    pub fn open(index: u32) -> io::Result<Self> {
+    pub fn open(index: u32, cross_timestamps: CrossTimestamps) -> io::Result<Self> {
         let path = CString::new(format!("/dev/ptp{index}"))?;
         // SAFETY: the path has a zero at its end and is only read.
         let descriptor =
             check(unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) })?;
         // SAFETY: the call has just made this descriptor, and nothing else owns it.
-        Ok(Self { index, device: unsafe { OwnedFd::from_raw_fd(descriptor) } })
+        let device = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let way = match cross_timestamps {
+            CrossTimestamps::Used => Way::Together,
+            CrossTimestamps::Avoided => Way::Closely,
+        };
+        Ok(Self { index, device, way: Cell::new(way) })
     }
 
     /// The number in the name of its device.
@@ -51,19 +78,39 @@ impl Phc {
         self.index
     }
 
-    /// Reads it between two readings of the system clock, several times, and keeps the tightest.
+    /// Reads it at the same moment as the system clock if the hardware can, otherwise between two
+    /// readings of the system clock, several times, of which it keeps the tightest. A way that fails
+    /// once is not tried again: some hardware offers to latch both clocks, and then does so only as
+    /// long as the kernel keeps time by a certain counter.
     ///
     /// # Errors
     ///
-    /// When the driver cannot.
+    /// When the driver cannot at all.
     pub fn read(&self) -> io::Result<PhcReading> {
-        match self.read_closely() {
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => self.read_plainly(),
-            reading => reading,
+        loop {
+            let (reading, next) = match self.way.get() {
+                Way::Together => (self.read_together(), Some(Way::Closely)),
+                Way::Closely => (self.read_closely(), Some(Way::Plainly)),
+                Way::Plainly => (self.read_plainly(), None),
+            };
+            match (reading, next) {
+                (Err(_), Some(next)) => self.way.set(next),
+                (reading, _) => return reading,
+            }
         }
     }
 
-    /// The driver looks at the system clock right before and after it reads its own.
+    fn read_together(&self) -> io::Result<PhcReading> {
+        // SAFETY: the structure is made of integers; all-zero bytes are a value.
+        let mut request: libc::ptp_sys_offset_precise = unsafe { std::mem::zeroed() };
+        // SAFETY: the request number says that the kernel fills one such structure.
+        check(unsafe {
+            libc::ioctl(self.device.as_raw_fd(), libc::PTP_SYS_OFFSET_PRECISE, &raw mut request)
+        })?;
+        let system = nanos(&request.sys_realtime);
+        Ok(PhcReading::enclosed(system, nanos(&request.device), system))
+    }
+
     fn read_closely(&self) -> io::Result<PhcReading> {
         // SAFETY: the structure is made of integers; all-zero bytes are a value.
         let mut request: libc::ptp_sys_offset_extended = unsafe { std::mem::zeroed() };
@@ -78,8 +125,6 @@ impl Phc {
         }))
     }
 
-    /// For drivers that cannot look at the system clock themselves: the kernel does so around the
-    /// call of the driver.
     fn read_plainly(&self) -> io::Result<PhcReading> {
         // SAFETY: the structure is made of integers; all-zero bytes are a value.
         let mut request: libc::ptp_sys_offset = unsafe { std::mem::zeroed() };

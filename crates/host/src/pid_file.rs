@@ -2,13 +2,20 @@
 //!
 //! The file is locked for as long as the daemon lives, so that one left behind by a crash is told
 //! from a living daemon's without guessing by process numbers, which are used again.
+//!
+//! The lock is one for writing (`fcntl`, of the open file): only who may write to the file can have
+//! it. Everybody may read the file, and so lock it for reading; such a lock says nothing about a
+//! daemon, and a file that somebody holds with one is replaced.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+
+use crate::os::check;
 
 /// Why there is no pid file.
 #[derive(Debug, Error)]
@@ -66,12 +73,18 @@ impl PidFile {
         let failed = |doing| move |source| PidFileError::Io { path: path.into(), doing, source };
         for _ in 0..TRIES {
             let mut file = open(path)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
+            match lock(&file).map_err(failed("lock it"))? {
+                Lock::Ours => {}
+                Lock::ADaemons => {
                     return Err(PidFileError::Running { path: path.into(), pid: number_in(&file) });
                 }
-                Err(TryLockError::Error(error)) => return Err(failed("lock it")(error)),
+                Lock::AReaders => {
+                    // Unless another daemon was faster.
+                    if is_at(&file, path) {
+                        fs::remove_file(path).map_err(failed("replace it"))?;
+                    }
+                    continue;
+                }
             }
             // The daemon that held it may have removed it between opening and locking.
             if !is_at(&file, path) {
@@ -125,6 +138,40 @@ fn open(path: &Path) -> Result<File, PidFileError> {
     let metadata = file.metadata().map_err(failed)?;
     // No name at all means that it was removed just now.
     if metadata.is_file() && metadata.nlink() <= 1 { Ok(file) } else { Err(not_plain()) }
+}
+
+/// Who has the lock on a pid file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    Ours,
+    ADaemons,
+    /// Somebody who may do no more than read the file.
+    AReaders,
+}
+
+/// Takes the lock for as long as `file` is open, unless another has it.
+fn lock(file: &File) -> io::Result<Lock> {
+    let mut wanted = whole_file(libc::F_WRLCK);
+    // SAFETY: the pointer is valid for one `flock`, which this request only reads.
+    match check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw mut wanted) }) {
+        Ok(_) => return Ok(Lock::Ours),
+        Err(error) if [Some(libc::EAGAIN), Some(libc::EACCES)].contains(&error.raw_os_error()) => {}
+        Err(error) => return Err(error),
+    }
+    // A lock for reading is in the way of no other than a daemon's.
+    let mut in_the_way = whole_file(libc::F_RDLCK);
+    // SAFETY: the pointer is valid for one `flock`, which the kernel reads and fills.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut in_the_way) })?;
+    let free = i32::from(in_the_way.l_type) == libc::F_UNLCK;
+    Ok(if free { Lock::AReaders } else { Lock::ADaemons })
+}
+
+fn whole_file(kind: i32) -> libc::flock {
+    // SAFETY: `flock` is made of integers; all-zero bytes are a value, and mean the whole file.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -188,6 +235,32 @@ mod tests {
         symlink(directory.path().join("nowhere"), &dangling).unwrap();
         PidFile::create(&dangling).unwrap_err();
         assert!(!directory.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn a_reader_keeps_no_daemon_from_starting() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pid");
+        fs::write(&path, "1\n").unwrap();
+        let reader = File::open(&path).unwrap();
+        // Both kinds of lock that a descriptor for reading can have.
+        reader.try_lock().unwrap();
+        let mut shared = whole_file(libc::F_RDLCK);
+        // SAFETY: the pointer is valid for one `flock`, which this request only reads.
+        check(unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_OFD_SETLK, &raw mut shared) })
+            .unwrap();
+        let file = PidFile::create(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
+        // Nor does a reader make a running daemon look dead.
+        let reader = File::open(&path).unwrap();
+        reader.try_lock().unwrap();
+        // SAFETY: as above.
+        check(unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_OFD_SETLK, &raw mut shared) })
+            .unwrap_err();
+        let error = PidFile::create(&path).unwrap_err();
+        assert!(matches!(error, PidFileError::Running { .. }), "{error}");
+        drop(file);
+        assert!(!path.exists());
     }
 
     #[test]

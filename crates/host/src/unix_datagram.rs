@@ -2,11 +2,11 @@
 //! its directory's permissions, and whoever wants an answer has a path of its own.
 
 use std::ffi::{OsStr, c_int};
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
@@ -56,16 +56,40 @@ impl UnixDatagramSocket {
     /// See [`UnixSocketError`].
     pub fn bind(options: &UnixDatagramOptions) -> Result<Self, UnixSocketError> {
         let path = options.path.as_path();
-        let failed = |doing| move |source| UnixSocketError::Io { path: path.into(), doing, source };
         if let Some(socket) = inherited::take_unix_datagram(path) {
             // Its file is the service manager's.
             return Ok(Self { socket, path: path.into(), identity: None });
         }
-        let (address, length) = raw_address(path)?;
+        raw_address(path)?;
         check_directory(path, options.owner)?;
-        // The directory is safe, so nothing happens between these steps but by our own doing.
-        let socket =
-            open_socket(libc::AF_UNIX, libc::SOCK_DGRAM).map_err(failed("make a socket"))?;
+        // The directory is safe, so nothing happens between the next steps but by our own doing.
+        let failed =
+            |source| UnixSocketError::Io { path: path.into(), doing: "make a socket", source };
+        let socket = open_socket(libc::AF_UNIX, libc::SOCK_DGRAM).map_err(failed)?;
+        Self::bind_to(path, socket)
+    }
+
+    /// Opens a socket that only this process's user and root can send to, in whatever directory:
+    /// the kernel must heed the permissions of the socket itself, as Linux does. Who may write to the
+    /// directory can put another in its place. A socket left behind is replaced if nobody answers
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// See [`UnixSocketError`].
+    pub fn bind_private(path: &Path) -> Result<Self, UnixSocketError> {
+        let failed =
+            |source| UnixSocketError::Io { path: path.into(), doing: "make a socket", source };
+        let socket = open_socket(libc::AF_UNIX, libc::SOCK_DGRAM).map_err(failed)?;
+        // Before it has a name, so that nobody is in time.
+        // SAFETY: no pointers.
+        check(unsafe { libc::fchmod(socket.as_raw_fd(), 0o600) }).map_err(failed)?;
+        Self::bind_to(path, socket)
+    }
+
+    fn bind_to(path: &Path, socket: OwnedFd) -> Result<Self, UnixSocketError> {
+        let failed = |doing| move |source| UnixSocketError::Io { path: path.into(), doing, source };
+        let (address, length) = raw_address(path)?;
         remove_stale(path, libc::SOCK_DGRAM)?;
         // SAFETY: the pointer and length describe `address`, which is only read.
         check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })
@@ -75,13 +99,22 @@ impl UnixDatagramSocket {
         Ok(Self { socket, path: path.into(), identity })
     }
 
-    /// Sets the permissions of the socket's file.
+    /// Sets the permissions of the socket's file, and of nothing that has taken its place. One that
+    /// this process has not made stays as it is.
     ///
     /// # Errors
     ///
     /// The kernel's. Those of the directory protect the socket all the same.
     pub fn set_mode(&self, mode: u32) -> io::Result<()> {
-        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode))
+        let Some(identity) = self.identity else { return Ok(()) };
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.path)?;
+        let found = file.metadata()?;
+        if identity != (found.dev(), found.ino()) {
+            return Err(io::Error::other("somebody has replaced it"));
+        }
+        let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+        fs::set_permissions(opened, fs::Permissions::from_mode(mode))
     }
 
     /// Where it is.

@@ -1,5 +1,6 @@
 //! A pipe by which another thread, or a signal, ends a wait in [`crate::poll::PollSet`].
 
+use std::cell::OnceCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use crate::os::{check, make_private};
 #[derive(Debug)]
 pub struct Wake {
     reader: OwnedFd,
-    pollable: bool,
+    /// Found out when it matters: asking takes time on a simulated kernel, and a clock that is known
+    /// to run wrong should not have to wait for it.
+    pollable: OnceCell<bool>,
 }
 
 /// The waking end; clones wake the same waiter.
@@ -26,16 +29,8 @@ impl Wake {
     ///
     /// When this process may not open another pair of descriptors.
     pub fn new() -> io::Result<(Self, Waker)> {
-        let mut ends: [RawFd; 2] = [-1; 2];
-        // SAFETY: the pointer is valid for the two descriptors the call writes.
-        check(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
-        // SAFETY: the call has just made both descriptors, and nothing else owns them.
-        let (reader, writer) =
-            unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
-        make_private(&reader)?;
-        make_private(&writer)?;
-        let pollable = !seems_readable(&reader)?;
-        Ok((Self { reader, pollable }, Waker { writer: Arc::new(writer) }))
+        let (reader, writer) = pipe()?;
+        Ok((Self { reader, pollable: OnceCell::new() }, Waker { writer: Arc::new(writer) }))
     }
 
     /// What to wait for.
@@ -43,7 +38,7 @@ impl Wake {
     /// `None` where the kernel reports every pipe as readable all the time, as some simulated ones
     /// do: waiting for it would be no wait at all. Such a kernel interrupts a wait by signals only.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.pollable.then(|| self.reader.as_fd())
+        self.pollable.get_or_init(pipes_are_pollable).then(|| self.reader.as_fd())
     }
 
     /// Forgets all wake-ups so far. To be called before looking at what the wake-ups were about.
@@ -85,12 +80,25 @@ pub(crate) fn write_byte(descriptor: RawFd) {
     unsafe { libc::write(descriptor, (&raw const byte).cast(), 1) };
 }
 
-/// True if `poll` calls this empty pipe readable.
-fn seems_readable(reader: &OwnedFd) -> io::Result<bool> {
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [RawFd; 2] = [-1; 2];
+    // SAFETY: the pointer is valid for the two descriptors the call writes.
+    check(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
+    // SAFETY: the call has just made both descriptors, and nothing else owns them.
+    let (reader, writer) =
+        unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
+    make_private(&reader)?;
+    make_private(&writer)?;
+    Ok((reader, writer))
+}
+
+/// False if `poll` calls an empty pipe readable. Where that cannot be tried, it is not.
+fn pipes_are_pollable() -> bool {
+    let Ok((reader, _writer)) = pipe() else { return true };
     let mut entry = libc::pollfd { fd: reader.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: the pointer is valid for the one entry.
-    check(unsafe { libc::poll(&raw mut entry, 1, 0) })?;
-    Ok(entry.revents & libc::POLLIN != 0)
+    let asked = check(unsafe { libc::poll(&raw mut entry, 1, 0) });
+    asked.is_err() || entry.revents & libc::POLLIN == 0
 }
 
 #[cfg(test)]

@@ -190,6 +190,8 @@ fn stamped_answers_are_counted_and_the_others_are_not() {
     let mut counters = Vec::new();
     for number in 0..5 {
         server.reply(b"plain", received.from, received.to).unwrap();
+        // What does not fit in a datagram is refused, and not counted either.
+        server.reply_stamped(&[0; 70_000], received.from, received.to).unwrap_err();
         let before = now();
         let counter = server.reply_stamped(b"stamped", received.from, received.to).unwrap();
         let counter = counter.unwrap();

@@ -187,7 +187,11 @@ pub(crate) fn system_now() -> io::Result<Timestamp> {
 }
 
 /// Now, on the monotonic clock.
-pub(crate) fn monotonic_now() -> io::Result<Instant> {
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub fn monotonic_now() -> io::Result<Instant> {
     read_nanos(libc::CLOCK_MONOTONIC).map(Instant::from_nanos)
 }
 

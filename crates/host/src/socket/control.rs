@@ -16,6 +16,10 @@ const HEADER: usize = size_of::<libc::cmsghdr>();
 const SCM_TIMESTAMPING_PKTINFO: i32 = 58;
 /// `SO_EE_ORIGIN_TIMESTAMPING` (linux/errqueue.h).
 const ORIGIN_TIMESTAMPING: u8 = 4;
+/// `SO_EE_ORIGIN_LOCAL`, `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6`.
+const ORIGIN_LOCAL: u8 = 1;
+const ORIGIN_ICMP: u8 = 2;
+const ORIGIN_ICMP6: u8 = 3;
 /// `SCM_TSTAMP_SND`: the datagram was handed to the network card, or left it.
 const STAMP_OF_SENDING: u32 = 0;
 
@@ -26,14 +30,18 @@ pub(super) struct Ancillary {
     pub(super) software: Option<Timestamp>,
     /// When the network card handled it, in nanoseconds of the card's own clock.
     pub(super) hardware: Option<i64>,
-    /// Our address that it was sent to.
+    /// Our address to answer from: the one that it was sent to, unless that is everybody's.
     pub(super) destination: Option<IpAddr>,
+    /// It was sent to a broadcast or multicast address.
+    pub(super) to_everybody: bool,
     /// The interface it came through.
     pub(super) interface: Option<u32>,
     /// The interface whose clock made the hardware stamp, and the length of the frame.
     pub(super) hardware_origin: Option<HardwareOrigin>,
     /// For an entry of the error queue that tells of a transmission: which one.
     pub(super) transmission: Option<u32>,
+    /// For an entry of the error queue that comes from the network: the number of the error.
+    pub(super) error: Option<i32>,
 }
 
 /// Which network card stamped a frame, and how long that frame was.
@@ -68,17 +76,18 @@ impl Ancillary {
             }
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 self.interface = u32_at(data, 0).filter(|&index| index != 0);
-                // The local address to answer from, which for broadcasts is not the destination.
-                let local = data.get(4..8).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
-                self.destination = local
-                    .map(|octets| IpAddr::V4(Ipv4Addr::from(octets)))
-                    .filter(|address| !address.is_unspecified());
+                // The local address to answer from, and the destination in the datagram's header:
+                // they differ if that is no address of a single host.
+                let local = ipv4_at(data, 4);
+                let destination = ipv4_at(data, 8).filter(|address| !address.is_unspecified());
+                self.destination =
+                    local.filter(|address| !address.is_unspecified()).map(IpAddr::V4);
+                self.to_everybody = destination.is_some() && destination != local;
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let local = data.get(..16).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-                self.destination = local
-                    .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
-                    .filter(|address| !address.is_multicast());
+                let destination = array_at::<16>(data, 0).map(Ipv6Addr::from);
+                self.to_everybody = destination.is_some_and(|address| address.is_multicast());
+                self.destination = destination.filter(|_| !self.to_everybody).map(IpAddr::V6);
                 self.interface = u32_at(data, 16).filter(|&index| index != 0);
             }
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
@@ -86,6 +95,9 @@ impl Ancillary {
                 let info = u32_at(data, 8);
                 if origin == Some(ORIGIN_TIMESTAMPING) && info == Some(STAMP_OF_SENDING) {
                     self.transmission = u32_at(data, 12);
+                }
+                if matches!(origin, Some(ORIGIN_LOCAL | ORIGIN_ICMP | ORIGIN_ICMP6)) {
+                    self.error = i32_at(data, 0);
                 }
             }
             _ => {}
@@ -120,6 +132,10 @@ impl<'a> Iterator for Records<'a> {
 
 fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
+}
+
+fn ipv4_at(bytes: &[u8], offset: usize) -> Option<Ipv4Addr> {
+    array_at::<4>(bytes, offset).map(Ipv4Addr::from)
 }
 
 fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
@@ -244,7 +260,7 @@ mod tests {
         bytes.extend(record(
             libc::IPPROTO_IP,
             libc::IP_PKTINFO,
-            &[2, 0, 0, 0, 127, 0, 0, 9, 255, 255, 255, 255],
+            &[2, 0, 0, 0, 127, 0, 0, 9, 127, 0, 0, 9],
         ));
         let ancillary = Ancillary::decode(&bytes);
         assert_eq!(
@@ -256,6 +272,34 @@ mod tests {
                 ..Ancillary::default()
             }
         );
+    }
+
+    #[test]
+    fn what_is_sent_to_everybody_says_so() {
+        let over_4 = |local: [u8; 4], destination: [u8; 4]| {
+            let data = [&[2, 0, 0, 0], &local[..], &destination].concat();
+            let told = Ancillary::decode(&record(libc::IPPROTO_IP, libc::IP_PKTINFO, &data));
+            (told.destination.map(|address| address.to_string()), told.to_everybody)
+        };
+        let ours = [192, 0, 2, 1];
+        let local = Some("192.0.2.1".to_owned());
+        assert_eq!(over_4(ours, ours), (local.clone(), false));
+        for everybody in [[192, 0, 2, 255], [255; 4], [224, 0, 1, 1]] {
+            assert_eq!(over_4(ours, everybody), (local.clone(), true));
+            // There may be no address to answer from.
+            assert_eq!(over_4([0; 4], everybody), (None, true));
+        }
+        // Where the destination is not told, nothing follows.
+        assert_eq!(over_4(ours, [0; 4]), (local, false));
+
+        let over_6 = |destination: &str| {
+            let address: Ipv6Addr = destination.parse().unwrap();
+            let data = [&address.octets()[..], &[2, 0, 0, 0]].concat();
+            let told = Ancillary::decode(&record(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data));
+            (told.destination.map(|address| address.to_string()), told.to_everybody)
+        };
+        assert_eq!(over_6("2001:db8::1"), (Some("2001:db8::1".to_owned()), false));
+        assert_eq!(over_6("ff02::101"), (None, true));
     }
 
     #[test]

@@ -66,6 +66,7 @@ impl Envelope {
             truncated: written.flags & libc::MSG_TRUNC != 0,
             from: self.address.to_socket_addr()?,
             to: ancillary.destination,
+            to_everybody: ancillary.to_everybody,
             interface: ancillary.interface,
             stamp: match ancillary.software {
                 Some(at) => Stamp { at, source: StampSource::Kernel },

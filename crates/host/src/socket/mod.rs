@@ -5,6 +5,9 @@
 //! |---|---|
 //! | [`client`](ClientSocket) | one connected socket per server, from a random port (RFC 9109) |
 //! | [`server`](ServerSocket) | one bound socket that answers from the address it was asked at |
+//! | [`probing`](ProbeSocket) | one socket that asks many hosts |
+//! | [`tcp`](TcpListener) | one socket that clients of key establishment connect to |
+//! | [`stream`](StreamSocket) | a TCP connection, for what goes before the first datagram |
 //! | `batch` | many datagrams in one call |
 //! | `stamping` | timestamps: what to ask the kernel for, and what it answered |
 //! | `message` | one datagram with its address and ancillary data, in and out |
@@ -18,8 +21,11 @@ mod batch;
 mod client;
 mod control;
 mod message;
+mod probing;
 mod server;
 mod stamping;
+mod stream;
+mod tcp;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,10 +33,13 @@ use std::net::{IpAddr, SocketAddr};
 pub use self::batch::ReceiveBatch;
 pub(crate) use self::client::local_address;
 pub use self::client::{ClientOptions, ClientSocket, Incoming};
+pub use self::probing::{ProbeSocket, Probed};
 pub use self::server::{PortSharing, ServerOptions, ServerSocket};
 pub use self::stamping::{
     HardwareStamp, SendCounter, Stamp, StampKeeper, StampSource, Stamping, Transmitted,
 };
+pub use self::stream::{Arrived, StreamSocket};
+pub use self::tcp::TcpListener;
 
 /// A datagram that arrived. Its bytes are in the buffer that was given to the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +50,11 @@ pub struct Received {
     pub truncated: bool,
     /// Where it came from.
     pub from: SocketAddr,
-    /// Which of our addresses it was sent to, where the kernel says so.
+    /// Which of our addresses it was sent to, where the kernel says so; if it was sent to everybody,
+    /// the one to answer from.
     pub to: Option<IpAddr>,
+    /// Whether it was sent to a broadcast or multicast address. False where the kernel does not say.
+    pub to_everybody: bool,
     /// The index of the interface it came through, where the kernel says so.
     pub interface: Option<u32>,
     /// When it arrived, by the system clock.

@@ -50,9 +50,6 @@ pub enum PortSharing {
     /// Other sockets of this user that say so too; the kernel spreads clients over them by their
     /// address (`SO_REUSEPORT`).
     Workers,
-    /// Sockets of this program that send requests from the same port, and get the answers
-    /// (`SO_REUSEADDR`).
-    Requests,
 }
 
 /// A socket that clients send their requests to.
@@ -109,9 +106,6 @@ impl ServerSocket {
             PortSharing::Exclusive => {}
             PortSharing::Workers => {
                 set_option(handle, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
-            }
-            PortSharing::Requests => {
-                set_option(handle, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
             }
         }
         if let Some(device) = &options.bind_device {
@@ -184,8 +178,14 @@ impl ServerSocket {
         if flags == 0 {
             return self.reply(datagram, to, from).map(|()| None);
         }
-        message::send(self.socket.as_fd(), datagram, Some(to), &source(from).stamps(flags))?;
-        Ok(Some(self.counting.sent()))
+        let control = source(from).stamps(flags);
+        match message::send(self.socket.as_fd(), datagram, Some(to), &control) {
+            Ok(()) => Ok(Some(self.counting.sent())),
+            Err(error) => {
+                self.counting.refused(self.socket.as_fd(), self.stamping);
+                Err(error)
+            }
+        }
     }
 
     /// Takes one transmit timestamp. To be called once when the socket's error queue is ready.

@@ -53,7 +53,8 @@ impl HardwareStamp {
     }
 }
 
-/// The place of a stamped datagram among all that a socket has sent with a stamp, from zero.
+/// The place of a stamped datagram among all that a socket has sent with a stamp, from zero. Nobody
+/// else has it, whatever became of those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SendCounter(pub u32);
 
@@ -153,12 +154,34 @@ pub(super) struct Counting {
 }
 
 impl Counting {
-    /// The number of the datagram that has just been accepted for sending. One that the kernel
-    /// refused has no number.
+    /// The number of the datagram that has just been accepted for sending.
     pub(super) fn sent(&mut self) -> SendCounter {
         let counter = SendCounter(self.sent);
         self.sent = self.sent.wrapping_add(1);
         counter
+    }
+
+    /// A datagram was refused. Whether the kernel has counted it depends on how far it came (a
+    /// firewall refuses late) and on the kernel: it is made to count from zero again, so that what is
+    /// sent next is not taken for another.
+    pub(super) fn refused(&mut self, socket: BorrowedFd<'_>, stamping: Stamping) {
+        match stamping {
+            Stamping::Daemon | Stamping::KernelReceive => return,
+            Stamping::Kernel | Stamping::Hardware => {}
+        }
+        let flags = stamping.socket_flags(TransmitStamps::OnRequest);
+        // It begins anew when numbers are switched on.
+        let restarted = [flags & !libc::SOF_TIMESTAMPING_OPT_ID, flags].into_iter().all(|flags| {
+            set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags.cast_signed()).is_ok()
+        });
+        if restarted {
+            self.restart();
+        }
+    }
+
+    /// The kernel calls the next one zero. Numbers that were given out stay as they are.
+    fn restart(&mut self) {
+        self.first = Some(0u32.wrapping_sub(self.sent));
     }
 
     fn reported(&mut self, number: u32) -> SendCounter {
@@ -244,6 +267,21 @@ mod tests {
         assert_eq!(counting.reported(1), SendCounter(0));
         assert_eq!(counting.sent(), SendCounter(1));
         assert_eq!(counting.reported(2), SendCounter(1));
+    }
+
+    #[test]
+    fn counting_goes_on_where_the_kernel_begins_anew() {
+        let mut counting = Counting::default();
+        for number in 0..3 {
+            assert_eq!(counting.sent(), SendCounter(number));
+        }
+        counting.restart();
+        assert_eq!(counting.sent(), SendCounter(3));
+        assert_eq!(counting.reported(0), SendCounter(3));
+        assert_eq!(counting.sent(), SendCounter(4));
+        assert_eq!(counting.reported(1), SendCounter(4));
+        // A late report of one from before is taken for none that is on its way.
+        assert_eq!(counting.reported(2), SendCounter(5));
     }
 
     #[test]
