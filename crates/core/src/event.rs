@@ -3,10 +3,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use timeball_auth::{KeyId, Weakness};
 use timeball_wire::{KissCode, Span, Timestamp};
 
 use crate::association::{Connectivity, Reject};
 use crate::engine::SourceChange;
+use crate::reference_clock::SampleReject;
 use crate::selection::State;
 use crate::settings::SourceKind;
 
@@ -85,12 +87,51 @@ pub enum Event {
         /// The rule it broke.
         reject: Reject,
     },
+    /// A sample of a reference clock was not believed.
+    SampleRejected {
+        /// The clock's name.
+        name: String,
+        /// The rule it broke.
+        reject: SampleReject,
+    },
+    /// A reference clock cannot be read.
+    ClockUnreadable {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A server asked us to slow down or stop.
     Kiss {
         /// The source's name.
         name: String,
         /// The code.
         code: KissCode,
+    },
+    /// Something is wrong with the key of a source.
+    KeyTrouble {
+        /// The source's name.
+        name: String,
+        /// Its key.
+        key: KeyId,
+        /// What.
+        trouble: KeyTrouble,
+    },
+    /// Keys were established with a source's server.
+    KeysEstablished {
+        /// The source's name.
+        name: String,
+        /// How many cookies came with them.
+        cookies: usize,
+        /// The NTP server that the keys are for, if that has changed.
+        server: Option<SocketAddr>,
+    },
+    /// No keys could be established with a source's server.
+    KeyEstablishmentFailed {
+        /// The source's name.
+        name: String,
+        /// Why.
+        reason: String,
     },
     /// A source was given another address.
     Replaced {
@@ -193,6 +234,17 @@ pub enum Event {
     },
 }
 
+/// What is wrong with the key of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyTrouble {
+    /// There is no such key; nothing is sent without.
+    Missing,
+    /// It is for hosts of other addresses; no answer will be believed.
+    ForOthers,
+    /// It works, but had better be replaced.
+    Weak(Weakness),
+}
+
 /// Why there is no time to follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -237,12 +289,15 @@ impl Event {
     /// How loud this event is.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Rejected { .. } | Self::Updated { .. } => Severity::Debug,
+            Self::Rejected { .. } | Self::SampleRejected { .. } | Self::Updated { .. } => {
+                Severity::Debug
+            }
             Self::SystemPeer { .. }
             | Self::Added { .. }
             | Self::Removed { .. }
             | Self::Connectivity { .. }
             | Self::Modified { .. }
+            | Self::KeysEstablished { .. }
             | Self::Replaced { .. }
             | Self::Resumed { .. }
             | Self::LeapArmed { .. }
@@ -260,9 +315,12 @@ impl Event {
                 }
             }
             Self::Unsynchronised { .. }
+            | Self::KeyTrouble { .. }
+            | Self::KeyEstablishmentFailed { .. }
             | Self::Kiss { .. }
             | Self::SourceStepped { .. }
             | Self::ResolveFailed { .. }
+            | Self::ClockUnreadable { .. }
             | Self::Stepped { .. }
             | Self::ForeignStep { .. }
             | Self::ForeignFrequency { .. }
@@ -302,6 +360,12 @@ impl fmt::Display for Event {
             Self::Rejected { name, reject } => {
                 write!(f, "datagram for source {name} rejected: {reject}")
             }
+            Self::SampleRejected { name, reject } => {
+                write!(f, "sample of {name} rejected: {reject}")
+            }
+            Self::ClockUnreadable { name, reason } => {
+                write!(f, "reference clock {name} cannot be read: {reason}")
+            }
             Self::Kiss { name, code } => match code {
                 KissCode::Rate => write!(f, "source {name} says RATE: polling more slowly"),
                 KissCode::Deny => write!(f, "source {name} says DENY: not asking it any more"),
@@ -310,6 +374,31 @@ impl fmt::Display for Event {
                     write!(f, "source {name} says {}: no meaning to us", code.escape_ascii())
                 }
             },
+            Self::KeyTrouble { name, key, trouble } => match trouble {
+                KeyTrouble::Missing => write!(
+                    f,
+                    "source {name} is not asked: there is no key {key}; write it into the key file \
+                     and have the keys read again"
+                ),
+                KeyTrouble::ForOthers => {
+                    write!(
+                        f,
+                        "source {name} will not be believed: key {key} is for other addresses"
+                    )
+                }
+                KeyTrouble::Weak(why) => {
+                    write!(f, "key {key} of source {name} should be replaced: {why}")
+                }
+            },
+            Self::KeysEstablished { name, cookies, server: None } => {
+                write!(f, "keys established with source {name}, {cookies} cookies")
+            }
+            Self::KeysEstablished { name, cookies, server: Some(server) } => {
+                write!(f, "keys established with source {name} for {server}, {cookies} cookies")
+            }
+            Self::KeyEstablishmentFailed { name, reason } => {
+                write!(f, "no keys could be established with source {name}: {reason}")
+            }
             Self::Replaced { name, old, new: Some(new), reason } => {
                 write!(f, "source {name}: {} replaced by {}: {reason}", old.ip(), new.ip())
             }

@@ -4,7 +4,8 @@
 //! in the daemon, in the simulator and in the fuzzers. It reads in the order a measurement travels:
 //!
 //! 1. [`engine`]: [`Engine::handle`](engine::Engine::handle) takes an [`Input`];
-//! 2. [`association`]: is the datagram the answer that was asked for?
+//! 2. [`association`]: is the datagram the answer that was asked for? A [`reference_clock`] is read
+//!    instead of asked;
 //! 3. [`measurement`]: two one-way delays on the [`timeline`] of the free-running oscillator;
 //! 4. [`estimator`]: per source, what is true time minus oscillator time, and how sure are we?
 //! 5. [`selection`]: truechimers and falsetickers, each with its reason;
@@ -18,6 +19,7 @@
 
 pub mod association;
 pub mod combination;
+pub mod datagram;
 pub mod discipline;
 pub mod engine;
 pub mod era;
@@ -26,6 +28,7 @@ pub mod event;
 pub mod measurement;
 pub mod now;
 pub mod record;
+pub mod reference_clock;
 pub mod report;
 pub mod selection;
 pub mod server;

@@ -76,6 +76,12 @@ impl Measurement {
         self.outbound.half() - self.inbound.half()
     }
 
+    /// Moves the offset by this much.
+    pub fn shift(&mut self, by: Span) {
+        self.outbound += by;
+        self.inbound -= by;
+    }
+
     /// Round-trip delay (s), at least the dispersion: two clocks of finite precision can make it
     /// seem negative.
     pub fn delay(&self) -> f64 {

@@ -18,4 +18,7 @@ pub struct Now {
     /// The frequency correction in force (s/s): the system clock advances `1 + frequency` seconds
     /// per second of the oscillator. Read back from the kernel, whoever programmed it.
     pub frequency: f64,
+    /// How far the moments may be apart at which the clocks were read. A program that is interrupted
+    /// between two readings notices nothing else of it.
+    pub uncertainty: Span,
 }

@@ -4,7 +4,7 @@
 //! something happened. None is made that nobody [wants](Wanted).
 
 use serde::{Deserialize, Serialize};
-use timeball_wire::Timestamp;
+use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
 use crate::report::{SourceReport, Tracking};
 
@@ -19,6 +19,8 @@ pub struct Wanted {
     pub selections: bool,
     /// [`Content::Update`].
     pub updates: bool,
+    /// [`Content::ClockSample`].
+    pub clock_samples: bool,
 }
 
 /// Something that happened.
@@ -42,6 +44,40 @@ pub enum Content {
     Selection(Vec<SourceReport>),
     /// The clock was compared with the sources, and is being corrected.
     Update(Box<Update>),
+    /// A reference clock told the time.
+    ClockSample(ClockSample),
+}
+
+/// What a reference clock told.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockSample {
+    /// Which clock.
+    pub reference_id: ReferenceId,
+    /// When, by the system clock.
+    pub at: Timestamp,
+    /// How far it has been worked on.
+    pub stage: Stage,
+    /// The clock's leap warning.
+    pub leap: LeapIndicator,
+    /// True time minus system clock (s), by the clock and its settings.
+    pub offset: f64,
+    /// Its dispersion (s).
+    pub dispersion: f64,
+}
+
+/// How far a sample has been worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// As the clock told it.
+    Raw {
+        /// The reading within its poll that it came with, from 0.
+        reading: usize,
+        /// Clock minus system clock (s).
+        told: f64,
+    },
+    /// A measurement, made of all samples of a poll.
+    Filtered,
 }
 
 /// An update of the clock.

@@ -4,13 +4,15 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{association, discipline, estimator, record, selection, server};
+use crate::{association, discipline, estimator, record, reference_clock, selection, server};
 
 /// The whole of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// Servers and pools, in the operator's order.
     pub sources: Vec<SourceSettings>,
+    /// Clocks of this machine itself, in the operator's order.
+    pub reference_clocks: Vec<reference_clock::Settings>,
     /// Which sources to believe.
     pub selection: selection::Settings,
     /// How to correct the clock.
@@ -21,6 +23,22 @@ pub struct Settings {
     pub local: Option<Local>,
     /// What to keep a record of.
     pub records: record::Wanted,
+    /// How keys are established.
+    pub nts: Nts,
+}
+
+/// How keys are established for all sources that use Network Time Security.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nts {
+    /// Keys older than this (s) are replaced.
+    pub refresh: f64,
+}
+
+impl Default for Nts {
+    fn default() -> Self {
+        // Four weeks, as chronyd.
+        Self { refresh: 2_419_200.0 }
+    }
 }
 
 /// This machine's clock as a reference.
@@ -96,8 +114,9 @@ impl SourceSettings {
 }
 
 impl SourceSettings {
-    /// Asks the same servers in the same way, so that what was measured stays good; how often, and
-    /// what selection may do with it, makes no difference.
+    /// Asks the same servers in the same way, so that what was measured stays good; how often, with
+    /// which key, and what selection may do with it, makes no difference. But what was measured
+    /// without any key is nothing that one had proved.
     pub fn asks_like(&self, other: &Self) -> bool {
         let way = |settings: &Self| {
             let Self { name, port, kind, family, bind_address, bind_device, .. } = settings.clone();
@@ -105,7 +124,8 @@ impl SourceSettings {
             let version = settings.association.version;
             (name, port, kind, family, bind_address, bind_device, version, settings.estimator)
         };
-        way(self) == way(other)
+        let authentication = |settings: &Self| settings.association.authentication;
+        way(self) == way(other) && authentication(self).is_like(authentication(other))
     }
 }
 

@@ -19,7 +19,8 @@ use crate::now::Now;
 /// Segments kept; a timestamp is seconds old when it arrives, so a few would do.
 const SEGMENTS: usize = 32;
 
-/// Changes of `system − monotonic` below this are the noise of reading two clocks in turn.
+/// Changes of `system − monotonic` below this are the noise of reading two clocks in turn, unless the
+/// readings say that theirs may be more.
 const STEP_NOISE: Span = Span::from_nanos(50_000);
 
 /// A sleep shorter than this is no suspend but noise.
@@ -73,6 +74,8 @@ pub struct Timeline {
     last: Now,
     /// `system − monotonic` since the last step.
     base: Span,
+    /// How far off that may be.
+    base_uncertainty: Span,
     /// Leap seconds inserted (positive) or deleted since the start. UTC repeats them, the
     /// oscillator doesn't: `UTC + leap` is continuous.
     leap: Span,
@@ -100,6 +103,7 @@ impl Timeline {
             segments: VecDeque::from([segment]),
             last: now,
             base: system_minus_monotonic(&now),
+            base_uncertainty: now.uncertainty,
             leap: Span::ZERO,
             compensation: 0.0,
         }
@@ -124,17 +128,20 @@ impl Timeline {
         let jump = system_minus_monotonic(&now) - self.base;
         let mut at = now.system;
 
-        if slept > SLEEP_NOISE {
+        if slept > self.sleep_noise(&now) {
             // The monotonic clock stood still, the oscillator did not: it follows the system clock
             // across the gap.
             disturbance.suspend = Some(slept);
             self.base += jump;
-        } else if jump.abs() > STEP_NOISE {
+            self.base_uncertainty = now.uncertainty;
+        } else if jump.abs() > self.step_noise(&now) {
             disturbance.step = Some(jump);
             self.begin_after_step(now.system, jump);
+            self.base_uncertainty = now.uncertainty;
         } else {
             // An unnoticed change of frequency happened at some time since the last look.
             at = middle(self.last.system, now.system);
+            self.tighten_base(&now, jump);
         }
 
         let before = self.last.frequency;
@@ -148,16 +155,35 @@ impl Timeline {
 
     /// True if [`observe`](Self::observe) would find that something has befallen the clock.
     pub fn is_disturbed(&self, now: Now) -> bool {
-        now.asleep - self.last.asleep > SLEEP_NOISE
-            || (system_minus_monotonic(&now) - self.base).abs() > STEP_NOISE
+        now.asleep - self.last.asleep > self.sleep_noise(&now)
+            || (system_minus_monotonic(&now) - self.base).abs() > self.step_noise(&now)
             || now.frequency != self.last.frequency
+    }
+
+    /// What `system − monotonic` may seem to change by where nothing has happened.
+    fn step_noise(&self, now: &Now) -> Span {
+        STEP_NOISE.max(self.base_uncertainty + now.uncertainty)
+    }
+
+    /// What the machine may seem to have slept for where it has not.
+    fn sleep_noise(&self, now: &Now) -> Span {
+        SLEEP_NOISE.max(self.last.uncertainty + now.uncertainty)
+    }
+
+    /// An interrupted reading says that there was a step, but not how large it was, and as a base it
+    /// would hide small ones for ever: the next better reading puts right the `jump` it was off by.
+    fn tighten_base(&mut self, now: &Now, jump: Span) {
+        if self.base_uncertainty > STEP_NOISE.half() && now.uncertainty < self.base_uncertainty {
+            self.begin_after_step(now.system, jump);
+            self.base_uncertainty = now.uncertainty;
+        }
     }
 
     /// Like [`observe`](Self::observe), after the kernel was told to step the clock by `by`: such a step
     /// is known better than any two clocks that are read in turn can tell.
     pub fn observe_step(&mut self, now: Now, by: Span) -> Disturbance {
         let jump = system_minus_monotonic(&now) - self.base;
-        if (jump - by).abs() > STEP_NOISE {
+        if (jump - by).abs() > self.step_noise(&now) {
             return self.observe(now);
         }
         self.begin_after_step(now.system, by);

@@ -6,7 +6,9 @@
 mod common;
 
 use common::{SERVER, World};
+use timeball_core::Engine;
 use timeball_core::Settings;
+use timeball_core::association::Connectivity;
 use timeball_core::engine::dump::{Sample, SourceDump};
 use timeball_core::settings::SourceSettings;
 use timeball_wire::{LeapIndicator, Span};
@@ -55,6 +57,23 @@ fn a_restarted_engine_knows_at_once_what_the_last_one_did() {
 }
 
 #[test]
+fn a_source_that_must_not_be_asked_is_followed_by_what_it_said() {
+    let mut world = World::new(|_, _, _, _| false, 47);
+    world.add("192.0.2.1", settings(), 0.01, 40e-6);
+    world.run(200.0);
+    let dumps = world.nodes[0].engine.dump(world.now(0));
+    let mut offline = settings();
+    offline.sources[0].association.connectivity = Connectivity::Offline;
+    let now = world.now(0);
+    world.nodes[0].engine = Engine::new(now, offline, None, 1e-7, [77; 32]);
+    // Its address is not known yet.
+    world.nodes[0].engine.restore(now, dumps);
+    world.settle(0);
+    let report = world.nodes[0].engine.report(world.now(0));
+    assert!(report.tracking.synchronised, "{}", report.tracking.reason);
+}
+
+#[test]
 fn what_cannot_be_is_left_out() {
     let mut world = world(42);
     let now = world.now(0);
@@ -76,6 +95,7 @@ fn what_cannot_be_is_left_out() {
     world.restart(0, settings());
     let dump = SourceDump {
         address: SERVER.parse().expect("an address"),
+        authenticated: false,
         reach: 1,
         stratum: 3,
         leap: LeapIndicator::NoWarning,

@@ -1,19 +1,21 @@
 //! Requests on their way, until something comes back or nothing does.
 
 use rand_core::Rng;
-use timeball_wire::{Header, Span, Timestamp};
+use timeball_auth::KeyId;
+use timeball_wire::{MonoRoot, Span, Timestamp};
 
-use super::{Association, Connectivity, Pending, Request, Surroundings, symmetric};
+use super::answer::{Expected, Proof};
+use super::{
+    Association, Authentication, Connectivity, Pending, PollInterval, Request, Surroundings,
+    symmetric,
+};
+use crate::datagram::compose_with;
 use crate::engine::{ExchangeId, StampQuality};
 use crate::now::Now;
 use crate::timeline::Timeline;
 
 /// How long after the largest acceptable delay (s) an answer is still waited for.
 const ANSWER_GRACE: f64 = 1.0;
-
-/// Every poll interval is longer than it says by a random share of up to this, so that clients do not
-/// march in step. None is shorter: a server may count requests by the interval that they announce.
-const POLL_JITTER: f64 = 0.02;
 
 /// Timers are late by as much as this: the next request is not late on top of that.
 const LATENESS: Span = Span::from_millis(10);
@@ -48,34 +50,58 @@ impl Association {
         self.poll_over(None, frequency);
     }
 
-    /// The packet that is due now, if one is.
+    /// The packet that is due now, if one is. Without its key or a cookie none is sent.
     pub fn poll_request(
         &mut self,
         now: Now,
         surroundings: &Surroundings<'_>,
         exchange: ExchangeId,
         rng: &mut impl Rng,
-    ) -> Option<[u8; Header::LEN]> {
+    ) -> Option<Vec<u8>> {
         if self.next_request().is_none_or(|due| now.monotonic < due) {
             return None;
         }
         // One try after a dismissal has run its time.
         self.dismissed = None;
+        let id = self.settings.authentication.key();
+        let key = match id.map(|id| surroundings.keys.get(id).ok_or(id)).transpose() {
+            Ok(key) => key,
+            Err(missing) => {
+                self.lacks_key(missing, now, surroundings.frequency.value, rng);
+                return None;
+            }
+        };
+        if self.lacks_cookie(now, surroundings.frequency.value) {
+            return None;
+        }
         let poll = self.poll_interval();
-        let (datagram, expected) = match &mut self.symmetric {
+        let (header, mono_root, mut expected) = match &mut self.symmetric {
             Some(peer) => {
                 let settings = &self.settings;
-                let previous = self.pending.map(|pending| pending.left);
+                let previous = self.pending.map(|pending| pending.left + pending.served_offset);
                 let sender = symmetric::Sender { now, surroundings, settings, poll, previous };
                 let header = peer.packet(&sender, self.last.as_mut(), rng);
-                (header.to_bytes(), symmetric::expected(self.address, &header, settings))
+                let mono_root = sender.mono_root(header.receive_timestamp);
+                (header, mono_root, symmetric::expected(self.address, &header, settings))
             }
             None => {
                 let request = self.request(rng);
-                (request.to_bytes(), request.expected())
+                let mono_root = self.settings.asks_for_mono_root();
+                let expected = Expected { mono_root, ..request.expected() };
+                (request.header(), mono_root.then(MonoRoot::default), expected)
             }
         };
-        let interleaved = expected.receive.is_some();
+        let datagram = match &mut self.nts {
+            None => compose_with(&header, mono_root, key).to_vec(),
+            Some(nts) => {
+                let (datagram, unique_identifier) = nts.request(&header, mono_root, rng)?;
+                expected.proof = Proof::Nts { unique_identifier };
+                datagram
+            }
+        };
+        // Before the first answer nothing can refer to it, but the next request will.
+        let first = self.settings.interleaved && self.last.is_none();
+        let interleaved = expected.receive.is_some() || first;
         let warm_up =
             !self.volley.is_under_way() && self.warm_up.sent(&self.settings, poll, interleaved);
         let wait = match self.symmetric {
@@ -88,6 +114,9 @@ impl Association {
             at: now.monotonic,
             sent: surroundings.timeline.oscillator_at(now.system),
             left: now.system,
+            served_offset: surroundings
+                .served
+                .map_or(Span::ZERO, |view| view.offset_at(now.monotonic)),
             quality: StampQuality::Daemon,
             deadline: now.monotonic + wait,
             warm_up,
@@ -97,14 +126,51 @@ impl Association {
         self.interleaving.sent();
         self.statistics.sent += 1;
         self.statistics.transmit_stamp = Some(StampQuality::Daemon);
+        self.schedule_next(poll, now, rng);
+        Some(datagram)
+    }
+
+    fn schedule_next(&mut self, poll: PollInterval, now: Now, rng: &mut impl Rng) {
         self.volley.sent(poll, &self.settings);
         let due = self.next_request.max(now.monotonic - LATENESS);
         self.next_request = due + self.interval(rng);
-        Some(datagram)
+    }
+
+    /// A request without its key would be one that anybody can answer: it counts as lost.
+    fn lacks_key(&mut self, key: KeyId, now: Now, frequency: f64, rng: &mut impl Rng) {
+        self.failure = Some(format!("its key {key} is not known"));
+        self.reachability.asked();
+        self.schedule_next(self.poll_interval(), now, rng);
+        self.missed(frequency);
+    }
+
+    /// Without a cookie nothing is sent that the server could prove an answer to. While keys are being
+    /// established there is nothing to do but wait for them; if that has failed, the poll is lost.
+    fn lacks_cookie(&mut self, now: Now, frequency: f64) -> bool {
+        let Some(nts) = &self.nts else { return false };
+        if nts.has_cookie() {
+            return false;
+        }
+        match nts.next_attempt() {
+            None => self.next_request = now.monotonic + self.poll_interval().span(),
+            Some(again) => {
+                let why = nts.failure().unwrap_or("all cookies are used up");
+                self.failure = Some(format!("no keys could be established: {why}"));
+                self.next_request = again.max(now.monotonic + LATENESS);
+                self.reachability.asked();
+                self.missed(frequency);
+            }
+        }
+        true
     }
 
     fn request(&self, rng: &mut impl Rng) -> Request {
         let request = Request::new(self.address, self.settings.version, rng.next_u64());
+        let request = request.authenticated(match self.settings.authentication {
+            Authentication::Key(id) => Proof::Key(id),
+            // The unique identifier comes with the cookie.
+            Authentication::None | Authentication::Nts(_) => Proof::None,
+        });
         let origin = self.interleaving.origin(self.last.as_ref());
         match origin.filter(|_| self.settings.interleaved) {
             Some(origin) => request.interleaved(origin, rng.next_u64()),
@@ -114,15 +180,17 @@ impl Association {
 
     /// From one request to the next.
     pub(super) fn interval(&self, rng: &mut impl Rng) -> Span {
-        let poll = self.poll_interval().seconds();
+        let poll = self.poll_interval();
+        let (from, to) = self.poll.range(poll);
+        let poll = poll.seconds();
         let interval = match (self.volley.interval(poll), self.warm_up.interval()) {
             (Some(volley), _) => volley,
-            (None, Some(warm_up)) => warm_up.min(poll),
-            (None, None) => poll,
+            (None, Some(warm_up)) => warm_up.min(from),
+            (None, None) => from,
         };
         let patience = self.symmetric.as_ref().map_or(1.0, symmetric::Symmetric::patience);
-        let jitter = f64::from(rng.next_u32()) / f64::from(u32::MAX);
-        Span::from_seconds(interval * patience * (1.0 + POLL_JITTER * jitter))
+        let jitter = f64::from(rng.next_u32()) / f64::from(u32::MAX) * (to - from) / from;
+        Span::from_seconds(interval * patience * (1.0 + jitter))
     }
 
     /// A request's transmit timestamp. A better one replaces the one known so far.

@@ -1,5 +1,7 @@
 //! The median of several polls as one measurement.
 
+use timeball_wire::Span;
+
 use crate::measurement::Measurement;
 
 /// The measurements of the polls so far.
@@ -37,6 +39,13 @@ impl Filter {
         let (_, median, _) =
             measurements.select_nth_unstable_by(middle, |a, b| offset(a).total_cmp(&offset(b)));
         Some(*median)
+    }
+
+    /// Every offset measured so far was too small by this much, as it turns out.
+    pub(super) fn shift(&mut self, by: Span) {
+        for measurement in &mut self.measurements {
+            measurement.shift(by);
+        }
     }
 
     /// Forgets the polls so far.

@@ -53,13 +53,21 @@ impl LastExchange {
         self.receive == header.receive_timestamp && self.transmit == header.transmit_timestamp
     }
 
-    /// A peer has sent one more answer to our packet: what we send next refers to that.
-    pub(super) fn renew(&mut self, header: &Header, received: Oscillator, pivot: Timestamp) {
-        if is_later(header.transmit_timestamp, self.transmit) {
+    /// A peer has sent one more answer to our packet: what we send next refers to that. False if it
+    /// is an old one.
+    pub(super) fn renew(
+        &mut self,
+        header: &Header,
+        received: Oscillator,
+        pivot: Timestamp,
+    ) -> bool {
+        let newer = is_later(header.transmit_timestamp, self.transmit);
+        if newer {
             self.receive = header.receive_timestamp;
             self.transmit = header.transmit_timestamp;
             (self.received, self.pivot) = (received, pivot);
         }
+        newer
     }
 
     /// The four timestamps, with a T3 that came later. `continuous` adds leap seconds.

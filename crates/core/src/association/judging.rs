@@ -3,17 +3,18 @@
 use rand_core::Rng;
 use timeball_wire::{Header, Instant, KissCode, Span};
 
-use super::answer::{Form, Recognised};
+use super::answer::{Credentials, Form, Recognised};
+use super::corrections::Correction;
 use super::interleaved::{LastExchange, State};
 use super::last_answer::{LastAnswer, LastMeasurement, Measured};
 use super::measure::{Hold, Stamping, Timing};
 use super::{
     Accepted, Association, Pending, PollInterval, Reject, Reply, ServerState, Surroundings,
 };
-use super::{Volley, symmetric};
+use super::{Nts, Volley, symmetric};
 use crate::engine::{Answer, ExchangeId, PeerDatagram};
 use crate::era;
-use crate::estimator::Surprise;
+use crate::estimator::{Surprise, Wish};
 use crate::measurement::{Exchange, Measurement};
 use crate::now::Now;
 
@@ -24,6 +25,10 @@ const LOST_PACKET: f64 = 0.5;
 /// Poll intervals to pause after a `RATE`, on top of what it makes of them, so that the server's
 /// limit has time to recover.
 const RATE_PAUSE: f64 = 4.0;
+
+/// When a measurement is suspect, another one after this decides sooner than the next poll would. There
+/// are two such at most before it is decided.
+const SECOND_LOOK: Span = Span::from_secs(4);
 
 impl Association {
     /// A datagram on the socket of an exchange.
@@ -87,7 +92,16 @@ impl Association {
         let waiting = self.pending.filter(|p| p.exchange == answer.exchange && !p.closed);
         let pending = waiting.ok_or(Reject::Unsolicited)?;
         // Anybody can send what fails here; the true answer may still come.
-        let recognised = pending.expected.recognise(answer.from, answer.bytes)?;
+        let nts = self.nts.as_ref().and_then(Nts::to_client);
+        let credentials = Credentials { keys: surroundings.keys, nts };
+        let recognised = pending.expected.recognise(answer.from, answer.bytes, credentials);
+        if let (Err(Reject::NtsNak), Some(nts)) = (&recognised, &mut self.nts) {
+            nts.take_nak();
+        }
+        let mut recognised = recognised?;
+        if let Some(nts) = &mut self.nts {
+            nts.answered(std::mem::take(&mut recognised.cookies));
+        }
         self.close();
         self.consider(now, &recognised, &pending, answer, surroundings, rng)
     }
@@ -109,10 +123,13 @@ impl Association {
             Some(pending) => pending.expected,
             None => symmetric::expected(self.address, &nothing_sent, &self.settings),
         };
-        let recognised = match expected.recognise(answer.from, answer.bytes) {
+        let credentials = Credentials::symmetric(surroundings.keys);
+        let recognised = match expected.recognise(answer.from, answer.bytes, credentials) {
             Ok(recognised) => recognised,
             Err(reject @ (Reject::ZeroOrigin | Reject::WrongOrigin)) => {
-                let header = expected.packet(answer.from, answer.bytes)?.header;
+                let packet = expected.packet(answer.from, answer.bytes)?;
+                expected.authenticate(&packet, credentials)?;
+                let header = packet.header;
                 let repeated = self.last.is_some_and(|last| last.is_of(&header));
                 if !repeated {
                     peer.greeted(&header, received);
@@ -125,8 +142,10 @@ impl Association {
         if pending.closed {
             // A second answer to the same packet: its sender polls more often. No measurement, but
             // the packet that it wants to hear of.
-            if let Some(last) = &mut self.last {
-                last.renew(&recognised.header, received, answer.received);
+            if let Some(last) = &mut self.last
+                && last.renew(&recognised.header, received, answer.received)
+            {
+                self.hear(&recognised, &pending, answer, surroundings);
             }
             return Err(Reject::Unsolicited);
         }
@@ -163,9 +182,16 @@ impl Association {
             peer.answered(header);
         }
         let reply = recognised.reply();
-        let timing = match reply {
-            Ok(Reply::Time(_)) => self.timing(recognised, pending, answer, surroundings),
-            Ok(Reply::Kiss { .. }) | Err(_) => None,
+        let (correction, timing) = match reply {
+            Ok(Reply::Time(_)) => {
+                let correction = self.hear(recognised, pending, answer, surroundings);
+                let timing = self.timing(recognised, pending, answer, correction, surroundings);
+                (correction, timing)
+            }
+            Ok(Reply::Kiss { .. }) | Err(_) => {
+                self.corrections.forget();
+                (Correction::default(), None)
+            }
         };
         let measurement = timing.map(|timing| self.measurement(&timing));
         let verdict = match reply {
@@ -202,8 +228,8 @@ impl Association {
             received: surroundings.timeline.oscillator_at(answer.received),
             receive_stamp: answer.quality,
             pivot: answer.received,
-            root_delay: header.root_delay.seconds(),
-            root_dispersion: header.root_dispersion.seconds(),
+            root_delay: recognised.root_delay(),
+            root_dispersion: recognised.root_dispersion(),
             state: match (has_time, recognised.form, verdict) {
                 (false, ..) => State::Void,
                 (true, Form::Basic, Ok(())) => State::Measured,
@@ -218,8 +244,14 @@ impl Association {
             (_, Ok(()), Some(measurement)) => {
                 let offset = surroundings.offset_of(&measurement);
                 self.last_measurement = Some(LastMeasurement { measurement, offset });
+                self.follow(correction);
+                let before = self.poll_interval();
                 let surprise = self.accept(now, header, answer, measurement, surroundings);
                 self.proceed(now, pending.at, rng);
+                if self.poll_interval() < before {
+                    let earlier = pending.at + self.interval(rng);
+                    self.hasten(earlier.max(now.monotonic));
+                }
                 Ok(Accepted::Measured(surprise))
             }
             (_, verdict, _) => {
@@ -241,12 +273,14 @@ impl Association {
         })
     }
 
-    /// The timestamps of the exchange that the answer completes; `None` if that is not known.
-    fn timing(
+    /// The timestamps of the exchange that the answer completes, by its sender's time as it is after
+    /// the `correction`; `None` if that is not known.
+    pub(super) fn timing(
         &self,
         recognised: &Recognised,
         pending: &Pending,
         answer: &Answer<'_>,
+        correction: Correction,
         surroundings: &Surroundings<'_>,
     ) -> Option<Timing> {
         let header = &recognised.header;
@@ -270,14 +304,19 @@ impl Association {
                     precision,
                 },
                 precision: header.precision,
-                root_delay: header.root_delay.seconds(),
-                root_dispersion: header.root_dispersion.seconds(),
+                root_delay: recognised.root_delay(),
+                root_dispersion: recognised.root_dispersion(),
                 hold,
             },
             Form::Interleaved => {
                 let last = self.last.as_ref().filter(|last| last.state != State::Void)?;
-                let completed =
+                let by_then =
                     last.completed(header.transmit_timestamp, |utc| timeline.continuous(utc));
+                let completed = Exchange {
+                    receive: by_then.receive + correction.latest,
+                    transmit: by_then.transmit + correction.latest,
+                    ..by_then
+                };
                 let before = Timing {
                     exchange: completed,
                     stamping: Stamping {
@@ -300,8 +339,8 @@ impl Association {
                             ..completed
                         },
                         stamping: Stamping { transmit: pending.quality, ..before.stamping },
-                        root_delay: last.root_delay.max(header.root_delay.seconds()),
-                        root_dispersion: last.root_dispersion.max(header.root_dispersion.seconds()),
+                        root_delay: last.root_delay.max(recognised.root_delay()),
+                        root_dispersion: last.root_dispersion.max(recognised.root_dispersion()),
                         hold: Hold::Crossed(frequency),
                         ..before
                     },
@@ -311,7 +350,7 @@ impl Association {
         })
     }
 
-    fn measurement(&self, timing: &Timing) -> Measurement {
+    pub(super) fn measurement(&self, timing: &Timing) -> Measurement {
         let mut measurement = timing.measurement();
         let offset = Span::from_seconds(self.settings.offset);
         measurement.outbound += offset;
@@ -347,6 +386,9 @@ impl Association {
         if pending.warm_up {
             return Err(Reject::WarmUp);
         }
+        if self.nts.as_ref().is_some_and(|nts| !nts.permits(&recognised.header)) {
+            return Err(Reject::OutsideCertificate);
+        }
         surroundings.check_loop(&recognised.header, answer.to)?;
         surroundings.check_leap_second(answer.received)?;
         self.limits.check(&measurement, &self.estimator, &self.settings)
@@ -375,6 +417,9 @@ impl Association {
         self.statistics.last_accepted = Some(now.monotonic);
         self.poll.answered();
         let surprise = self.poll_over(Some(measurement), surroundings.frequency.value);
+        if surprise.is_some_and(|surprise| surprise.wish == Wish::Soon) && !self.is_peer() {
+            self.hasten(now.monotonic + SECOND_LOOK.min(self.poll_interval().span()));
+        }
         self.delay = Some(measurement.delay());
         surprise
     }

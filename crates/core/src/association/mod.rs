@@ -4,16 +4,19 @@
 //! [`request`] or as a packet between peers (`symmetric`). What comes back has to prove to be the
 //! answer ([`answer`]), its timestamps have to be possible ([`mod@measure`]) and of use
 //! (`delay_limits`), before it becomes a measurement (`judging`, `filter`). `interleaved` is the mode
-//! in which the last timestamp comes late.
+//! in which the last timestamp comes late; `corrections` are what a source did to its own time
+//! meanwhile. [`nts`] keeps the keys and cookies of a server that has to prove who it is by them.
 
 pub mod answer;
 mod asking;
+mod corrections;
 mod delay_limits;
 mod filter;
 mod interleaved;
 mod judging;
 pub mod last_answer;
 pub mod measure;
+pub mod nts;
 pub mod poll_control;
 pub mod poll_interval;
 pub mod reachability;
@@ -26,7 +29,7 @@ mod volley;
 mod warm_up;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use timeball_wire::{
     Instant, KissCode, LeapIndicator, NtpTimestamp, Oscillator, ReferenceId, Span, Timestamp,
@@ -35,12 +38,13 @@ use timeball_wire::{
 pub use answer::{Form, Reply};
 pub use last_answer::{LastAnswer, LastMeasurement, Measured};
 pub use measure::{Stamping, measure};
+pub use nts::{Nts, NtsSession, NtsState};
 pub use poll_control::PollControl;
 pub use poll_interval::PollInterval;
 pub use reachability::Reachability;
 pub use reject::{Reject, Test};
 pub use request::Request;
-pub use settings::{Connectivity, Settings};
+pub use settings::{Authentication, Connectivity, NtsServer, Settings};
 pub use surroundings::Surroundings;
 
 use crate::engine::{ExchangeId, StampQuality};
@@ -48,6 +52,7 @@ use crate::estimator::{Estimator, Surprise};
 use crate::measurement::Measurement;
 use crate::now::Now;
 use answer::Expected;
+use corrections::Corrections;
 use delay_limits::DelayLimits;
 use filter::Filter;
 use interleaved::{Interleaving, LastExchange};
@@ -87,6 +92,8 @@ struct Pending {
     sent: Oscillator,
     /// The same by the system clock as it was.
     left: Timestamp,
+    /// Time served minus system clock, then.
+    served_offset: Span,
     quality: StampQuality,
     deadline: Instant,
     /// Its answer is not to be measured.
@@ -125,6 +132,10 @@ pub struct Statistics {
     pub transmit_stamps: BTreeMap<StampQuality, u64>,
     /// Stamps of receptions, by their quality.
     pub receive_stamps: BTreeMap<StampQuality, u64>,
+    /// Corrections of its own time that it told of, and that were followed.
+    pub corrections_followed: u64,
+    /// What it said of such corrections that its own answers contradict.
+    pub corrections_contradicted: u64,
     /// When the last measurement arrived.
     pub last_accepted: Option<Instant>,
 }
@@ -146,7 +157,13 @@ pub struct Association {
     interleaving: Interleaving,
     /// What is known of a peer on top of what is known of a server.
     symmetric: Option<Symmetric>,
+    /// Keys and cookies, if they have to prove who answers.
+    nts: Option<Nts>,
+    /// Where keys are established: the server may then send us to another one for the time.
+    ke_address: SocketAddr,
     limits: DelayLimits,
+    /// What the source says that it did to its own time.
+    corrections: Corrections,
     filter: Filter,
     estimator: Estimator,
     /// The estimator knows something that nobody has taken note of.
@@ -187,7 +204,10 @@ impl Association {
             last: None,
             interleaving: Interleaving::default(),
             symmetric: None,
+            nts: nts(&settings, first_request),
+            ke_address: address,
             limits: DelayLimits::default(),
+            corrections: Corrections::default(),
             filter: Filter::default(),
             estimator,
             updated: false,
@@ -222,6 +242,9 @@ impl Association {
             None => settings,
         };
         let before = std::mem::replace(&mut self.settings, settings);
+        if !settings.authentication.is_like(before.authentication) {
+            self.nts = nts(&settings, now.monotonic);
+        }
         self.estimator.shift(Span::from_seconds(settings.offset - before.offset));
         self.poll.configure(&settings);
         self.volley.configure(&settings);
@@ -234,6 +257,66 @@ impl Association {
     /// The server's address.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Begins to establish keys, if that is the first thing to do now: with this host, at the port that
+    /// the settings name. Keys older than `refresh` are replaced.
+    pub fn begin_key_establishment(&mut self, now: Instant, refresh: Span) -> Option<IpAddr> {
+        let due = self.next_request().is_some_and(|due| due <= now);
+        let nts = self.nts.as_mut().filter(|_| due && self.symmetric.is_none())?;
+        nts.begin(now, refresh).then_some(self.ke_address.ip())
+    }
+
+    /// New keys, and a cookie for the next request, which is due now. The server may send us to another
+    /// one for the time: true if it did.
+    pub fn establish_keys(&mut self, mut session: NtsSession, now: Instant) -> bool {
+        let Some(nts) = &mut self.nts else { return false };
+        let server = session.server.take().unwrap_or(self.ke_address);
+        if nts.establish(session, now) && self.pending_exchange().is_none() {
+            self.hasten(now);
+        }
+        let moved = server != self.address;
+        if moved {
+            // What was measured is of another clock.
+            self.address = server;
+            self.last = None;
+            self.estimator.restart();
+        }
+        moved
+    }
+
+    /// No new keys, for this reason. If there is nothing to ask with, that is to be looked at now.
+    pub fn fail_keys(&mut self, reason: String, now: Instant) {
+        let Some(nts) = &mut self.nts else { return };
+        nts.fail(reason);
+        if !nts.has_cookie() {
+            self.hasten(now);
+        }
+    }
+
+    /// Keys and cookies that another program can go on with.
+    pub fn nts_session(&self, now: Instant) -> Option<NtsSession> {
+        let session = self.nts.as_ref()?.session(now)?;
+        let server = (self.address != self.ke_address).then_some(self.address);
+        Some(NtsSession { server, ..session })
+    }
+
+    /// The same for a program that may have to go on without any notice, if it is time to write it
+    /// down: its cookies are not used here.
+    pub fn set_nts_session_aside(&mut self, now: Instant) -> Option<NtsSession> {
+        let session = self.nts.as_mut()?.set_aside(now)?;
+        let server = (self.address != self.ke_address).then_some(self.address);
+        Some(NtsSession { server, ..session })
+    }
+
+    /// How the association stands with keys and cookies, if it needs them.
+    pub fn nts_state(&self) -> Option<NtsState> {
+        self.nts.as_ref().map(Nts::state)
+    }
+
+    /// Where keys are established, which the server's address may differ from.
+    pub const fn ke_address(&self) -> SocketAddr {
+        self.ke_address
     }
 
     /// A symmetric association.
@@ -437,6 +520,7 @@ impl Association {
         self.symmetric = self.symmetric.take().map(|_| Symmetric::default());
         self.estimator.restart();
         self.limits.clear();
+        self.corrections.forget();
         self.filter.clear();
         self.poll.restart(&self.settings);
         if self.connectivity.asks() {
@@ -463,10 +547,21 @@ impl Association {
         let measurement = self.filter.polled(measurement, self.settings.filter, frequency)?;
         let surprise = self.estimator.add(&measurement);
         self.updated = true;
-        if let Some(surprise) = &surprise {
+        // How well a moment predicts the next says nothing of intervals.
+        if let Some(surprise) = &surprise
+            && !self.volley.wants_more()
+        {
             self.poll.measured(surprise, &self.settings);
         }
         surprise
+    }
+}
+
+/// Keys and cookies, or where they will be.
+fn nts(settings: &Settings, now: Instant) -> Option<Nts> {
+    match settings.authentication {
+        Authentication::None | Authentication::Key(_) => None,
+        Authentication::Nts(_) => Some(Nts::new(now)),
     }
 }
 

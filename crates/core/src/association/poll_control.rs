@@ -6,7 +6,7 @@
 //! not. Silence makes it grow while it lasts, and a server's `RATE` for longer.
 
 use super::{PollInterval, Settings};
-use crate::estimator::Surprise;
+use crate::estimator::{Surprise, Wish};
 
 /// Only a server this close (s, round trip) is asked more often than once a second.
 pub const NEAR: f64 = 0.01;
@@ -21,16 +21,51 @@ const FORGIVING: u32 = 16;
 /// What one missed answer adds to the score.
 const MISSED: f64 = 0.25;
 
+/// The target is meant for a regression over all measurements that lie on a line. Ours leaves out the
+/// oldest of them as soon as they tell more of the oscillator's past than of its present, and is as
+/// good with this share of them.
+const TARGET_SHARE: f64 = 0.75;
+
+/// No single measurement lengthens the interval by more doublings.
+const LARGEST_GROWTH: f64 = 4.0;
+
 /// A prediction this many times worse than expected shortens the interval.
 const SURPRISING: f64 = 3.0;
 
 /// Fewer measurements than these predict nothing.
 const ENOUGH_TO_TELL: usize = 3;
 
+/// Every request is later than it must be by a random share of up to this, so that clients do not march
+/// in step. None is earlier: a server may count requests by the interval that they announce.
+const JITTER: f64 = 0.02;
+
+/// What an estimator wishes is rounded by this share, for the same reason…
+const BLUR: f64 = 0.02;
+
+/// …and at the longest interval by this, to the shorter side.
+const BLUR_AT_LONGEST: f64 = 0.12;
+
+/// What is lost is asked for again a little sooner: after this share of the wished interval.
+const AFTER_LOSS: f64 = 0.8;
+
+/// Once settled, an estimator is fed no more often than this many times the shortest interval, which is
+/// for beginnings and surprises.
+const LEAST: f64 = 1.5;
+
+/// However sure an estimator soon is, the interval grows by no more than this share of the time that has
+/// passed since the start.
+const RAMP: f64 = 1.0 / 8.0;
+
+/// The `poll_target` that asks for no more and no less than an estimator wishes.
+const USUAL_TARGET: f64 = 8.0;
+
 /// The poll interval of one association.
 #[derive(Clone, Copy, Debug)]
 pub struct PollControl {
     interval: PollInterval,
+    /// What the estimator wishes (s, from and to), if it has a wish of its own; `interval` is what is
+    /// announced of that.
+    wished: Option<(f64, f64)>,
     /// Collected reasons to lengthen (positive) or shorten; a whole unit is a doubling.
     score: f64,
     /// Interval and score when the server was last heard, while it is silent.
@@ -45,6 +80,7 @@ impl PollControl {
     pub fn new(settings: &Settings) -> Self {
         Self {
             interval: settings.minpoll,
+            wished: None,
             score: 0.0,
             heard: None,
             floor: PollInterval::SHORTEST,
@@ -64,17 +100,53 @@ impl PollControl {
         self.interval.max(limit).max(self.floor)
     }
 
+    /// Shortest and longest time (s) from one request to the next, between which chance decides, when
+    /// `interval` is what is announced.
+    pub fn range(&self, interval: PollInterval) -> (f64, f64) {
+        let announced = interval.seconds();
+        match self.wished {
+            Some((from, to)) if announced <= from && self.heard.is_none() => (from, to),
+            Some((from, to)) if announced <= from => {
+                ((from * AFTER_LOSS).max(announced), (to * AFTER_LOSS).max(announced))
+            }
+            _ => (announced, announced * (1.0 + JITTER)),
+        }
+    }
+
+    /// The estimator says itself when it wants to be fed.
+    fn wish(&mut self, interval: f64, settled: f64, settings: &Settings) {
+        let (shortest, longest) = (settings.minpoll.seconds(), settings.maxpoll.seconds());
+        if longest <= shortest {
+            return;
+        }
+        let patience = USUAL_TARGET / settings.poll_target.max(1) as f64;
+        let ramp = shortest + RAMP * patience * settled;
+        let interval = (patience * interval).max(shortest * LEAST).min(ramp).min(longest);
+        let (from, to) = if interval > longest * (1.0 - BLUR_AT_LONGEST / 2.0) {
+            (longest * (1.0 - BLUR_AT_LONGEST), longest)
+        } else {
+            ((interval * (1.0 - BLUR)).max(shortest), interval * (1.0 + BLUR))
+        };
+        self.interval = PollInterval::within(from).max(settings.minpoll);
+        self.wished = Some((from, to));
+    }
+
     /// A measurement met its prediction, or did not.
     pub fn measured(&mut self, surprise: &Surprise, settings: &Settings) {
         let ratio = surprise.error.abs() / surprise.expected.max(1e-12);
-        let target = settings.poll_target.max(1) as f64;
-        self.score += if surprise.samples < ENOUGH_TO_TELL {
+        let target = (TARGET_SHARE * settings.poll_target as f64).max(1.0);
+        self.wished = None;
+        if let Wish::After { interval, settled } = surprise.wish {
+            self.score = 0.0;
+            self.wish(interval, settled, settings);
+        }
+        self.score += if surprise.samples < ENOUGH_TO_TELL || surprise.wish != Wish::None {
             0.0
         } else if ratio > SURPRISING {
             -(ratio / SURPRISING).log2().clamp(0.25, 3.0)
         } else {
             let filled = surprise.samples as f64 / target - 1.0;
-            (filled / target * if filled < 0.0 { 2.0 } else { 1.0 }).min(0.5)
+            (filled / target * if filled < 0.0 { 2.0 } else { 1.0 }).min(LARGEST_GROWTH)
         };
         self.settle(settings);
         self.answers_since_rate = self.answers_since_rate.saturating_add(1);
@@ -111,6 +183,7 @@ impl PollControl {
     /// Everything learnt about the path is void: ask often again, as far as the server allows.
     pub fn restart(&mut self, settings: &Settings) {
         self.interval = settings.minpoll;
+        self.wished = None;
         self.score = 0.0;
         self.heard = None;
     }
@@ -135,7 +208,7 @@ mod tests {
     use super::*;
 
     fn surprise(error: f64, samples: usize) -> Surprise {
-        Surprise { error, expected: 1e-3, samples, stepped: None }
+        Surprise { error, expected: 1e-3, samples, stepped: None, wish: Wish::None }
     }
 
     #[test]
@@ -150,6 +223,51 @@ mod tests {
             control.measured(&surprise(50e-3, 16), &settings);
         }
         assert_eq!(control.interval(Some(0.001)), settings.minpoll);
+    }
+
+    #[test]
+    fn an_estimators_wish_is_followed_within_limits_and_in_time() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        let mut after = |interval, settled| {
+            let wish = Wish::After { interval, settled };
+            control.measured(&Surprise { wish, ..surprise(1e-4, 16) }, &settings);
+            let announced = control.interval(None);
+            (announced.exponent(), control.range(announced))
+        };
+        assert_eq!(after(300.0, 1e6), (8, (294.0, 306.0)));
+        assert_eq!(after(1.0, 1e6), (6, (96.0 * 0.98, 96.0 * 1.02)));
+        // An eighth of the time since the start, and no more.
+        assert_eq!(after(1e9, 512.0), (6, (128.0 * 0.98, 128.0 * 1.02)));
+        assert_eq!(after(1e9, 1e6), (9, (1024.0 * 0.88, 1024.0)));
+    }
+
+    #[test]
+    fn what_is_lost_is_asked_for_again_a_little_sooner() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        let wish = Wish::After { interval: 1e9, settled: 1e6 };
+        control.measured(&Surprise { wish, ..surprise(1e-4, 16) }, &settings);
+        control.missed(&settings);
+        let (from, to) = control.range(control.interval(None));
+        assert!((from - 1024.0 * 0.88 * 0.8).abs() < 1e-9, "{from}");
+        assert!((to - 1024.0 * 0.8).abs() < 1e-9, "{to}");
+        control.restart(&settings);
+        assert_eq!(control.range(control.interval(None)), (64.0, 64.0 * 1.02));
+    }
+
+    #[test]
+    fn silence_and_a_servers_rate_override_a_wish() {
+        let settings = Settings::default();
+        let mut control = PollControl::new(&settings);
+        let wish = Wish::After { interval: 100.0, settled: 1e6 };
+        control.measured(&Surprise { wish, ..surprise(1e-4, 16) }, &settings);
+        control.rate_limited(0, &settings);
+        let announced = control.interval(None);
+        assert_eq!((announced.exponent(), control.range(announced).0), (7, 128.0));
+        (0..4).for_each(|_| control.missed(&settings));
+        let announced = control.interval(None);
+        assert!(control.range(announced).0 >= 128.0, "{control:?}");
     }
 
     #[test]
@@ -197,7 +315,7 @@ mod tests {
         for _ in 0..9 {
             control.missed(&settings);
         }
-        assert_eq!(control.interval(None), PollInterval::new(8));
+        assert_eq!(control.interval(None), PollInterval::new(9));
         control.answered();
         assert_eq!((control.interval, control.score), before);
     }

@@ -29,6 +29,12 @@ impl PollInterval {
         }
     }
 
+    /// The longest one that is no longer than this many seconds, within the range.
+    pub fn within(seconds: f64) -> Self {
+        // A cast takes what is not a number for 0, and saturates.
+        Self::new(seconds.log2().floor() as i8)
+    }
+
     /// log₂ seconds.
     pub const fn exponent(self) -> i8 {
         self.0

@@ -6,7 +6,8 @@ const REGISTER: u8 = 8;
 /// Which of the last eight requests were answered, the newest in the lowest bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reachability {
-    register: u8,
+    /// One request longer than the register: the newest has not had its time when it leaves.
+    answers: u16,
     /// Requests so far, eight at most.
     asked: u8,
     /// Requests since the last answer.
@@ -17,30 +18,31 @@ impl Reachability {
     /// What is known from before; what came before the first answer is not.
     pub const fn from_register(register: u8) -> Self {
         let asked = REGISTER - register.leading_zeros() as u8;
-        Self { register, asked, unanswered: register.trailing_zeros() }
+        Self { answers: register as u16, asked, unanswered: register.trailing_zeros() }
     }
 
     /// A request leaves.
     pub fn asked(&mut self) {
-        self.register <<= 1;
+        self.answers = (self.answers << 1) & ((1 << (REGISTER + 1)) - 1);
         self.asked = self.asked.saturating_add(1).min(REGISTER);
         self.unanswered = self.unanswered.saturating_add(1);
     }
 
     /// It was answered.
     pub fn answered(&mut self) {
-        self.register |= 1;
+        self.answers |= 1;
         self.unanswered = 0;
     }
 
     /// The register.
     pub const fn register(self) -> u8 {
-        self.register
+        self.answers as u8
     }
 
-    /// At least one of the last eight requests was answered.
+    /// At least one of the last eight requests was answered, or the last of them still may be and the
+    /// one before them was.
     pub const fn is_reachable(self) -> bool {
-        self.register != 0
+        self.answers != 0
     }
 
     /// There have been as many requests as the register tells of.
@@ -48,9 +50,9 @@ impl Reachability {
         self.asked >= REGISTER
     }
 
-    /// Eight requests or more have gone unanswered since the last answer, or ever.
+    /// Eight requests or more have gone unanswered since the last answer, or ever, and another has left.
     pub const fn is_lost(self) -> bool {
-        self.register == 0 && self.unanswered >= u8::BITS
+        self.answers == 0 && self.unanswered > REGISTER as u32
     }
 
     /// Requests since the register became empty. The last of them may still be answered.

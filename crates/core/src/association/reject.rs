@@ -34,7 +34,7 @@ rejects! {
     WrongSource = "wrong-source",
     /// Not an NTP packet: too short, or extension fields and MAC that do not add up (RFC 7822).
     Malformed = "malformed",
-    /// A higher version than was asked with.
+    /// A higher version than the server was asked with.
     WrongVersion = "wrong-version",
     /// A mode 6 control message (RFC 9327) where an answer was expected.
     ControlMessage = "control-message",
@@ -46,10 +46,36 @@ rejects! {
     ZeroOrigin = "zero-origin",
     /// The origin timestamp is not the random number that was sent.
     WrongOrigin = "wrong-origin",
-    /// A crypto-NAK (RFC 5905 §7.3); no key was used, so it means nothing and ends nothing.
+    /// A crypto-NAK (RFC 5905 §7.3): it is not authenticated itself, so it proves nothing and ends
+    /// nothing.
     CryptoNak = "crypto-nak",
     /// A message authentication code that nobody asked for.
     UnexpectedMac = "unexpected-mac",
+    /// No message authentication code, where the source has a key.
+    MissingMac = "missing-mac",
+    /// A message authentication code made with another key than the source's, be it a good one
+    /// (CVE-2015-7974).
+    WrongKey = "wrong-key",
+    /// The source's key is gone.
+    UnknownKey = "unknown-key",
+    /// The source's key does not authenticate hosts of this address.
+    KeyNotForHost = "key-not-for-host",
+    /// The message authentication code is wrong, or has not the length that it should have.
+    BadMac = "bad-mac",
+    /// It does not repeat the request's unique identifier (RFC 8915 §5.7).
+    WrongUniqueIdentifier = "wrong-unique-identifier",
+    /// Nothing authenticates it, where keys of NTS have to.
+    MissingAuthenticator = "missing-authenticator",
+    /// It is not authentic: changed on its way, or from somebody without the keys of NTS.
+    BadAuthenticator = "bad-authenticator",
+    /// Extension fields of NTS that no server sends.
+    MalformedNts = "malformed-nts",
+    /// An NTS NAK (kiss code `NTSN`): the server says that it cannot read our cookie. Nothing
+    /// authenticates that, so it ends nothing; keys are established anew.
+    NtsNak = "nts-nak",
+    /// An authentic time at which the certificate is not valid that was accepted while nobody knew
+    /// the time (RFC 8915 §8.5).
+    OutsideCertificate = "outside-certificate",
     /// A kiss-o'-death packet (stratum 0): counted here, and heeded by its code.
     KissOfDeath = "kiss-of-death",
     /// The receive or transmit timestamp is zero.
@@ -106,8 +132,19 @@ impl Reject {
             | Self::ZeroOrigin
             | Self::WrongOrigin
             | Self::CryptoNak
-            | Self::UnexpectedMac => false,
-            Self::KissOfDeath
+            | Self::UnexpectedMac
+            | Self::MissingMac
+            | Self::WrongKey
+            | Self::UnknownKey
+            | Self::KeyNotForHost
+            | Self::BadMac
+            | Self::WrongUniqueIdentifier
+            | Self::MissingAuthenticator
+            | Self::BadAuthenticator
+            | Self::MalformedNts
+            | Self::NtsNak => false,
+            Self::OutsideCertificate
+            | Self::KissOfDeath
             | Self::ZeroTimestamp
             | Self::Unsynchronised
             | Self::InvalidStratum
@@ -202,7 +239,19 @@ impl Reject {
             | Self::ZeroOrigin
             | Self::WrongOrigin => Test::Origin,
             Self::ZeroTimestamp => Test::Timestamps,
-            Self::CryptoNak | Self::UnexpectedMac => Test::Authentication,
+            Self::CryptoNak
+            | Self::UnexpectedMac
+            | Self::MissingMac
+            | Self::WrongKey
+            | Self::UnknownKey
+            | Self::KeyNotForHost
+            | Self::BadMac
+            | Self::WrongUniqueIdentifier
+            | Self::MissingAuthenticator
+            | Self::BadAuthenticator
+            | Self::MalformedNts
+            | Self::NtsNak
+            | Self::OutsideCertificate => Test::Authentication,
             Self::KissOfDeath | Self::Unsynchronised | Self::InvalidStratum => Test::Synchronised,
             Self::RootDistance | Self::ReferenceInFuture => Test::RootDistance,
             Self::ServerInterval

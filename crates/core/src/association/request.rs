@@ -6,11 +6,12 @@
 
 use std::net::SocketAddr;
 
+use timeball_auth::Keys;
 use timeball_wire::{Header, LeapIndicator, Mode, NtpShort, NtpTimestamp, ReferenceId};
 
 use super::Reject;
 pub use super::answer::MAX_ANSWER_LEN;
-use super::answer::{Answerer, Expected, Reply};
+use super::answer::{Answerer, Credentials, Expected, Proof, Reply};
 
 /// A request that waits for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Request {
     pub version: u8,
     /// The random transmit timestamp, which the answer must repeat as its origin.
     pub cookie: NtpTimestamp,
+    /// What authenticates the answer.
+    proof: Proof,
     /// What asks for an interleaved answer.
     interleaved: Option<Interleaved>,
 }
@@ -43,8 +46,15 @@ impl Request {
             destination,
             version: version.clamp(1, 4),
             cookie: NtpTimestamp::from_bits(random.max(1)),
+            proof: Proof::None,
             interleaved: None,
         }
+    }
+
+    /// The same, the answer to which has to be authenticated like this.
+    #[must_use]
+    pub const fn authenticated(self, proof: Proof) -> Self {
+        Self { proof, ..self }
     }
 
     /// The same in interleaved mode: asks when the answer left whose receive timestamp was
@@ -63,13 +73,15 @@ impl Request {
             from: self.destination,
             version: self.version,
             by: Answerer::Server,
+            proof: self.proof,
             transmit: self.cookie,
             receive: self.interleaved.map(|interleaved| interleaved.cookie),
+            mono_root: false,
         }
     }
 
-    /// The datagram.
-    pub fn to_bytes(&self) -> [u8; Header::LEN] {
+    /// What it says.
+    pub fn header(&self) -> Header {
         let (origin, receive) = match self.interleaved {
             Some(interleaved) => (interleaved.server_receive, interleaved.cookie),
             None => (NtpTimestamp::ZERO, NtpTimestamp::ZERO),
@@ -91,15 +103,14 @@ impl Request {
             receive_timestamp: receive,
             transmit_timestamp: self.cookie,
         }
-        .to_bytes()
     }
 
     /// Is this datagram the answer, and what does it say?
     ///
     /// # Errors
     /// The first rule that it breaks.
-    pub fn examine(&self, from: SocketAddr, datagram: &[u8]) -> Result<Reply, Reject> {
-        self.expected().recognise(from, datagram)?.reply()
+    pub fn examine(&self, from: SocketAddr, datagram: &[u8], keys: &Keys) -> Result<Reply, Reject> {
+        self.expected().recognise(from, datagram, Credentials::symmetric(keys))?.reply()
     }
 }
 

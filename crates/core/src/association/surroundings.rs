@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use timeball_auth::Keys;
 use timeball_wire::{Header, NtpTimestamp, ReferenceId, Span, Timestamp};
 
 use super::Reject;
@@ -24,6 +25,8 @@ pub struct Surroundings<'a> {
     pub frequency: Frequency,
     /// What we serve, if we serve anybody: a server that follows us is no source.
     pub served: Option<&'a ServerView>,
+    /// The keys that this machine shares with others.
+    pub keys: &'a Keys,
     /// This machine's addresses.
     pub own_addresses: &'a [IpAddr],
     /// A leap second is due: its moment, by the system clock.

@@ -3,17 +3,21 @@
 //!
 //! Each packet is both the answer to the other side's last and the question that its next one
 //! answers, so all of them carry the sender's time as a server's answer would. Who wants to forge one
-//! has to know the timestamps of the last, which are no random numbers: without authentication a
-//! peer is as safe as the network between.
+//! has to know the timestamps of the last, which are no random numbers: without a key a peer is as
+//! safe as the network between. With a key, nothing of a packet is used before the key has proved who
+//! sent it (CVE-2015-1799).
 
 use std::net::SocketAddr;
 
 use rand_core::Rng;
-use timeball_wire::{Header, Instant, Mode, NtpShort, NtpTimestamp, Oscillator, Span, Timestamp};
+use timeball_auth::nts::fields::UNIQUE_IDENTIFIER_LEN;
+use timeball_wire::{
+    Header, Instant, Mode, MonoRoot, NtpShort, NtpTimestamp, Oscillator, Span, Timestamp,
+};
 
-use super::answer::{Answerer, Expected};
+use super::answer::{Answerer, Expected, Proof};
 use super::interleaved::{LastExchange, State};
-use super::{PollInterval, Settings, Surroundings};
+use super::{Authentication, PollInterval, Settings, Surroundings};
 use crate::now::Now;
 use crate::server::ServerView;
 
@@ -79,8 +83,15 @@ pub(super) fn expected(peer: SocketAddr, sent: &Header, settings: &Settings) -> 
         from: peer,
         version: settings.version,
         by: Answerer::Peer,
+        proof: match settings.authentication {
+            Authentication::Key(id) => Proof::Key(id),
+            Authentication::None => Proof::None,
+            // Peers establish no keys; so nothing that one sends is ever believed.
+            Authentication::Nts(_) => Proof::Nts { unique_identifier: [0; UNIQUE_IDENTIFIER_LEN] },
+        },
         transmit: sent.transmit_timestamp,
         receive: receive.filter(|_| settings.interleaved),
+        mono_root: settings.asks_for_mono_root(),
     }
 }
 
@@ -142,7 +153,7 @@ pub(super) struct Sender<'a> {
     pub(super) surroundings: &'a Surroundings<'a>,
     pub(super) settings: &'a Settings,
     pub(super) poll: PollInterval,
-    /// When our previous packet left, by the clock as it was: of that exchange the peer knows the other
+    /// When our previous packet left, by the time served as it was: of that exchange the peer knows the other
     /// timestamps in the same way.
     pub(super) previous: Option<Timestamp>,
 }
@@ -180,8 +191,8 @@ impl Symmetric {
             unlike.push(stamp);
             stamp
         };
-        let receive = received.map_or(NtpTimestamp::ZERO, |at| stamp(sender.by_our_clock(at)));
-        let transmit = stamp(left.unwrap_or(sender.now.system));
+        let receive = received.map_or(NtpTimestamp::ZERO, |at| stamp(sender.by_our_time(at)));
+        let transmit = stamp(left.unwrap_or(sender.time()));
         self.receive = receive;
         self.sent = self.sent.saturating_add(1);
         self.last_sent = Some(sender.now.monotonic);
@@ -196,7 +207,7 @@ impl Symmetric {
             root_delay: NtpShort::from_seconds_ceil(view.root_delay),
             root_dispersion: view.root_dispersion_at(sender.now.monotonic),
             reference_id: view.reference_id,
-            reference_timestamp: view.reference_time.min(sender.now.system).into(),
+            reference_timestamp: view.reference_time.min(sender.time()).into(),
             origin_timestamp: origin,
             receive_timestamp: receive,
             transmit_timestamp: transmit,
@@ -205,6 +216,17 @@ impl Symmetric {
 }
 
 impl Sender<'_> {
+    /// What the packet with this receive timestamp says of monotonic time, if the peer shall hear it.
+    pub(super) fn mono_root(&self, receive: NtpTimestamp) -> Option<MonoRoot> {
+        let asked = self.settings.asks_for_mono_root();
+        asked.then(|| self.view().mono_root_at(self.now.monotonic, receive))
+    }
+
+    /// The time served.
+    fn time(&self) -> Timestamp {
+        self.now.system + self.view().offset_at(self.now.monotonic)
+    }
+
     fn view(&self) -> ServerView {
         let unknown = || {
             let precision = self.surroundings.precision.log2().ceil().clamp(-32.0, 0.0);
@@ -213,12 +235,12 @@ impl Sender<'_> {
         self.surroundings.served.copied().unwrap_or_else(unknown)
     }
 
-    /// What our clock would have shown at an earlier moment had it been right about as much as it is
-    /// now, whatever has been done to it since: so that it is as long ago as the peer reads it to be.
-    fn by_our_clock(&self, at: Oscillator) -> Timestamp {
+    /// What we would have served at an earlier moment had we known as much as we do now: so that it is
+    /// as long ago as the peer reads it to be.
+    fn by_our_time(&self, at: Oscillator) -> Timestamp {
         let elapsed = self.surroundings.timeline.oscillator_at(self.now.system) - at;
         let gained = elapsed.seconds() * self.surroundings.frequency.value;
-        self.now.system - elapsed - Span::from_seconds(gained)
+        self.time() - elapsed - Span::from_seconds(gained)
     }
 }
 

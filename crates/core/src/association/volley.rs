@@ -56,6 +56,11 @@ impl Volley {
         self.wanted > 0 && self.left > 0
     }
 
+    /// True while it goes on even after the measurement that it has just brought.
+    pub(super) const fn wants_more(&self) -> bool {
+        self.wanted > 1 && self.left > 0
+    }
+
     /// Time to the next request (s) at this poll interval (s), if the volley goes on.
     pub(super) fn interval(&self, poll: f64) -> Option<f64> {
         self.is_under_way().then(|| INTERVAL.min(POLL_SHARE * poll))

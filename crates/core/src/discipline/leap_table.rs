@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use timeball_wire::{LeapIndicator, Timestamp};
+use timeball_wire::{LeapIndicator, Span, Timestamp};
 
 use super::leap::{KERNEL_AT_WORK, LeapSecond, day_end};
 
@@ -28,6 +28,15 @@ impl LeapTable {
     pub fn tai_offset_at(&self, utc: Timestamp) -> Option<i32> {
         let later = self.entries.partition_point(|(from, _)| *from <= utc);
         self.entries.get(later.checked_sub(1)?).map(|(_, offset)| *offset)
+    }
+
+    /// UTC at a moment of TAI; `None` before the first entry. An inserted second is shown as the one
+    /// after it, as a clock does that shows the last second of the day twice.
+    pub fn utc_of(&self, tai: Timestamp) -> Option<Timestamp> {
+        let offset = |seconds: i32| Span::from_secs(i64::from(seconds));
+        let (_, seconds) =
+            self.entries.iter().rev().find(|(from, seconds)| *from <= tai - offset(*seconds))?;
+        Some(tai - offset(*seconds))
     }
 
     /// What to tell the kernel at `utc`: as [`tai_offset_at`](Self::tai_offset_at), but `None` while
@@ -116,6 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn tai_is_utc_and_the_offset_of_its_moment() {
+        for (tai, utc) in [
+            ("2012-07-01T00:00:34.999Z", None),
+            ("2012-07-01T00:00:35Z", Some("2012-07-01T00:00:00Z")),
+            ("2017-01-01T00:00:35Z", Some("2016-12-31T23:59:59Z")),
+            // 23:59:60.5
+            ("2017-01-01T00:00:36.5Z", Some("2017-01-01T00:00:00.5Z")),
+            ("2017-01-01T00:00:37Z", Some("2017-01-01T00:00:00Z")),
+            // The last second of the day is left out.
+            ("2029-04-01T00:00:35.5Z", Some("2029-03-31T23:59:58.5Z")),
+            ("2029-04-01T00:00:36Z", Some("2029-04-01T00:00:00Z")),
+        ] {
+            assert_eq!(table().utc_of(at(tai)), utc.map(at), "{tai}");
+        }
+    }
+
+    #[test]
     fn around_a_leap_second_the_kernel_is_left_alone() {
         for (utc, offset) in [
             ("2016-12-31T23:59:57.9Z", Some(36)),
@@ -176,6 +202,7 @@ mod tests {
         for utc in [i64::MIN, i64::MAX].map(Timestamp::from_nanos) {
             let _ = table().leap_at_end_of_day(utc);
             let _ = table().settled_tai_offset_at(utc);
+            let _ = table().utc_of(utc);
         }
     }
 }

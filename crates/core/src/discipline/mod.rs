@@ -8,6 +8,7 @@
 
 mod change_guard;
 pub mod command;
+mod corrections;
 pub mod drift;
 mod fallback_drift;
 mod kernel_status;
@@ -29,6 +30,7 @@ use timeball_wire::{Instant, Span};
 
 use change_guard::{ChangeGuard, Ruling};
 pub use command::{ClockCommand, SyncStatus};
+pub use corrections::Corrections;
 pub use drift::Drift;
 use fallback_drift::FallbackDrift;
 use leap_duty::LeapDuty;
@@ -91,6 +93,8 @@ pub struct Discipline {
     panicked: bool,
     /// A step has been ordered and not been carried out yet.
     stepping: bool,
+    /// What was done to the time served.
+    corrections: Corrections,
     last_update: Option<Instant>,
     fallback_due: Option<Instant>,
     status_due: Instant,
@@ -120,6 +124,7 @@ impl Discipline {
             smoother: None,
             panicked: false,
             stepping: false,
+            corrections: Corrections::default(),
             last_update: None,
             fallback_due: None,
             status_due: now.monotonic,
@@ -241,6 +246,7 @@ impl Discipline {
         self.updates.add(change, residual, pace.seconds());
         self.fallback.learn(self.frequency.value, pace.seconds());
         self.fallback_due = self.next_fallback(0.0);
+        self.corrections.moved(change);
         self.target = Some(Target::new(timeline, combination.offset, self.frequency.value));
         self.reference = Some(Reference::new(now, combination, self.settings.wander));
         self.leap.announced = combination.leap;
@@ -250,7 +256,9 @@ impl Discipline {
         };
         if let Some(smoother) = &mut self.smoother {
             let faster = self.frequency.value - before;
-            smoother.moved(change, faster, self.frequency.sd, now.monotonic);
+            // Estimates of few measurements are modest; what came of them tells more.
+            let skew = self.frequency.sd.min(self.updates.unsteadiness());
+            smoother.moved(change, faster, skew, now.monotonic);
         }
         self.expect_leap(now, timeline, out);
         self.correct(now, timeline, out);
@@ -310,18 +318,20 @@ impl Discipline {
         }
         self.slew_end = None;
         self.stepping = true;
-        self.stepped += 1;
         if let Some(smoother) = &mut self.smoother {
             smoother.reset(now.monotonic);
         }
         self.run(0.0, timeline, out);
         self.command(ClockCommand::Step(Span::from_seconds(offset)), out);
-        out.event(Event::Stepped { by: Span::from_seconds(offset) });
     }
 
-    /// A step that was ordered has been carried out, or refused.
-    pub fn step_done(&mut self, by: Span) {
+    /// A step that was ordered has been carried out, by this much, or refused.
+    pub fn step_done(&mut self, by: Option<Span>, out: &mut Outbox) {
         self.stepping = false;
+        self.corrections.restart();
+        let Some(by) = by else { return };
+        self.stepped += 1;
+        out.event(Event::Stepped { by });
         if let Some(reference) = &mut self.reference {
             reference.time += by;
         }
@@ -403,6 +413,7 @@ impl Discipline {
     /// allowed to take it back.
     pub fn jumped(&mut self, now: Now, by: Span, timeline: &Timeline, out: &mut Outbox) {
         self.allow_step_back();
+        self.corrections.restart();
         if self.settings.max_change.is_some_and(|limit| by.seconds().abs() > limit.threshold) {
             self.go_along(by);
         }
@@ -449,6 +460,7 @@ impl Discipline {
     /// The machine slept: the clock was set from a battery clock of whole seconds.
     pub fn resumed(&mut self, now: Now, slept: Span, timeline: &Timeline, out: &mut Outbox) {
         self.allow_step_back();
+        self.corrections.restart();
         if let Some(reference) = &mut self.reference {
             reference.add_dispersion(1.0 + slept.seconds() * 100e-6);
             self.tell_kernel(now, timeline, out);
@@ -459,6 +471,7 @@ impl Discipline {
     pub fn desynchronise(&mut self, now: Now, timeline: &Timeline, out: &mut Outbox) {
         if self.reference.take().is_some() {
             self.target = None;
+            self.corrections.restart();
             self.end_slew(timeline, out);
             self.tell_kernel(now, timeline, out);
         }

@@ -37,6 +37,7 @@ impl Discipline {
     /// Slews the clock forward by `by` (s), as a test of what follows.
     pub fn adjust_offset(&mut self, now: Now, by: f64, timeline: &Timeline, out: &mut Outbox) {
         let offset = self.offset(timeline).unwrap_or(0.0) + by;
+        self.corrections.moved(by);
         self.target = Some(Target::new(timeline, offset, self.frequency.value));
         self.slew(now, offset, self.haste, timeline, out);
     }

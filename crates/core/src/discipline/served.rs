@@ -3,7 +3,7 @@
 use timeball_wire::Instant;
 
 use super::smoothing::{Progress, ServedOffset, Smoother, Unslewed};
-use super::{Discipline, LeapMode, Smoothing};
+use super::{Corrections, Discipline, LeapMode, Smoothing};
 use crate::now::Now;
 use crate::timeline::Timeline;
 
@@ -42,6 +42,22 @@ impl Discipline {
     /// Clients shall not hear of the leap second, which is smoothed for them.
     pub fn hides_leap(&self) -> bool {
         self.smoother.is_some() && self.settings.leap_mode == LeapMode::Slew
+    }
+
+    /// What was done to the time that the server side serves.
+    pub const fn corrections(&self) -> Corrections {
+        self.corrections
+    }
+
+    /// Counts the epochs of the [`Corrections`] from here: a number that the engine before this one
+    /// is not likely to have used.
+    pub const fn begin_epochs(&mut self, first: u32) {
+        self.corrections = Corrections::begin(first);
+    }
+
+    /// The time served jumped, and not because it was corrected.
+    pub const fn served_time_jumped(&mut self) {
+        self.corrections.restart();
     }
 
     /// What the server side has to add to the clock; `None` if it is not known to be off.

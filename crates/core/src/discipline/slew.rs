@@ -14,7 +14,7 @@ pub struct Slew {
 /// How much of a hurry there is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Haste {
-    /// Updates come this often: a quarter of that, so that clients who measure our frequency see no
+    /// Updates come this often: a share of that, so that clients who measure our frequency see no
     /// more of the slew than necessary.
     Pace(Span),
     /// Offset times duration is to be this (s²): what may well be noise is slewed slowly, what
@@ -34,13 +34,18 @@ pub struct Limits {
 /// An offset (s) too small to be worth a command: a tick of the clock.
 const NEGLIGIBLE: f64 = 1e-9;
 
-/// Shortest slew (s): a shorter one would end late by much of its length.
-const SHORTEST: f64 = 1.0;
+/// Shortest slew (s): a shorter one would end late by much of its length, and a client that happens
+/// to look then would see a frequency that is none.
+const SHORTEST: f64 = 2.0;
 
-/// Longest slew (s) of an offset that needs no longer, by the pace of updates,
+/// Longest slew (s) of an offset that needs no longer, by the pace of updates…
 const LONGEST: f64 = 16.0;
 
-/// and by an area.
+/// …unless this share of the time between two updates is more: after hours of silence there is no such
+/// hurry. A rate that large would be taken for a bad frequency by clients.
+const LONGEST_SHARE: f64 = 1.0 / 64.0;
+
+/// The same by an area (s).
 const LONGEST_FOR_AREA: f64 = 1e4;
 
 /// Largest frequency (s/s) that a kernel can be told, slew included.
@@ -55,7 +60,10 @@ pub fn plan(offset: f64, haste: Haste, limits: Limits) -> Option<Slew> {
         return None;
     }
     let unhurried = match haste {
-        Haste::Pace(pace) => (pace.seconds() / 4.0).clamp(SHORTEST, LONGEST),
+        Haste::Pace(pace) => {
+            let pace = pace.seconds();
+            (pace / 4.0).clamp(SHORTEST, LONGEST.max(LONGEST_SHARE * pace))
+        }
         Haste::Area(area) => (area / offset.abs()).clamp(SHORTEST, LONGEST_FOR_AREA),
     };
     let room = (KERNEL_LIMIT - limits.frequency * offset.signum()).max(LEAST_RATE);
@@ -118,10 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unhurried_slew_takes_a_quarter_of_the_time_between_updates() {
-        let haste = Haste::Pace(Span::from_secs(32));
-        let slew = plan(20e-6, haste, LIMITS).expect("worth a slew");
-        assert_eq!(slew.duration, Span::from_secs(8));
+    fn an_unhurried_slew_takes_a_share_of_the_time_between_updates() {
+        for (pace, seconds) in [(32, 8), (64, 16), (1024, 16), (6400, 100)] {
+            let haste = Haste::Pace(Span::from_secs(pace));
+            let slew = plan(20e-6, haste, LIMITS).expect("worth a slew");
+            assert_eq!(slew.duration, Span::from_secs(seconds), "{pace}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use timeball_wire::Instant;
 
 use crate::server::Smoothing;
 
-/// Smoothing starts by itself once one standard deviation of the frequency (s/s) is less than what
-/// the served frequency may change by in this time (s): before, every update would be a big one.
+/// Smoothing starts by itself once what is not known of the frequency (s/s) is less than what the
+/// served frequency may change by in this time (s): before, every update would be a big one.
 const SETTLED: f64 = 10_000.0;
 
 /// Less than this (s/s²) would take for ever.
@@ -195,7 +195,7 @@ impl Smoother {
     }
 
     /// The time that we believe in has moved by `offset` (s) and runs faster by `frequency` (s/s)
-    /// than before; its frequency is known with the standard deviation `skew` (s/s).
+    /// than before; its frequency is known to within `skew` (s/s).
     pub(super) fn moved(&mut self, offset: f64, frequency: f64, skew: f64, now: Instant) {
         if self.settings.leap_only {
             return;

@@ -31,6 +31,7 @@ impl Bench {
             raw: None,
             asleep: Span::ZERO,
             frequency: 0.0,
+            uncertainty: Span::ZERO,
         };
         let frequency = Frequency { value: 0.0, sd: 1e-6 };
         Self {
@@ -71,7 +72,7 @@ impl Bench {
                 Output::Clock(ClockCommand::Step(by)) => {
                     self.now.system += by;
                     self.steps.push(by);
-                    self.discipline.step_done(by);
+                    self.discipline.step_done(Some(by), &mut self.out);
                 }
                 Output::Clock(ClockCommand::SetStatus(status)) => self.status = Some(status),
                 Output::Event(event) => self.events.push(event),

@@ -3,6 +3,9 @@
 /// Share of the newest offset in the long-term average of squares.
 const SHARE: f64 = 0.1;
 
+/// So many updates tell how much they differ.
+const ENOUGH: u64 = 8;
+
 /// The updates of the clock so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Updates {
@@ -23,6 +26,15 @@ impl Updates {
         self.mean_square.sqrt()
     }
 
+    /// By how much the frequency (s/s) seems to change from one update to the next; without limit
+    /// while there are too few to tell.
+    pub(super) fn unsteadiness(&self) -> f64 {
+        if self.count < ENOUGH || self.interval <= 0.0 {
+            return f64::INFINITY;
+        }
+        self.rms_offset() / self.interval
+    }
+
     pub(super) fn add(&mut self, offset: f64, residual_frequency: f64, interval: f64) {
         let square = offset * offset;
         // The first offset is where the clock was found, and says nothing of how well it is kept.
@@ -40,6 +52,17 @@ impl Updates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_found_where_it_was_expected_is_steady() {
+        let mut updates = Updates::default();
+        for _ in 1..ENOUGH {
+            updates.add(64e-9, 0.0, 64.0);
+            assert_eq!(updates.unsteadiness(), f64::INFINITY);
+        }
+        updates.add(64e-9, 0.0, 64.0);
+        assert!((updates.unsteadiness() - 1e-9).abs() < 1e-15, "{updates:?}");
+    }
 
     #[test]
     fn the_first_offset_does_not_stay_in_the_average() {

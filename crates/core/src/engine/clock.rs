@@ -18,6 +18,7 @@ impl Engine {
         if let Some(by) = self.discipline.take_leap(now) {
             // UTC jumps and the clock does not: what separates them is corrected like any offset.
             self.timeline.leap(by);
+            self.discipline.served_time_jumped();
             self.discipline.follow_leap(now, by, &self.timeline, &mut self.outbox);
             self.publish(now);
         }
@@ -36,6 +37,7 @@ impl Engine {
         if let Some(by) = disturbance.step {
             if self.discipline.is_leap_step(now, by, &mut self.outbox) {
                 self.timeline.leap(by);
+                self.discipline.served_time_jumped();
                 self.publish(now);
                 return;
             }
@@ -67,15 +69,20 @@ impl Engine {
     ) {
         // Whatever changed between the two readings was our doing.
         let stepped = match (command, &result) {
-            (ClockCommand::Step(by), Ok(())) => self.timeline.observe_step(now, by).step,
-            _ => self.timeline.observe(now).step,
+            (ClockCommand::Step(by), Ok(())) => {
+                Some(self.timeline.observe_step(now, by).step.unwrap_or(by))
+            }
+            _ => {
+                self.timeline.observe(now);
+                None
+            }
         };
         if let Err(error) = result {
             self.discipline.refused(&error, &mut self.outbox);
         }
         match command {
             ClockCommand::Step(_) => {
-                self.discipline.step_done(stepped.unwrap_or(Span::ZERO));
+                self.discipline.step_done(stepped, &mut self.outbox);
                 self.discipline.tell_kernel(now, &self.timeline, &mut self.outbox);
                 self.publish(now);
             }
@@ -130,6 +137,7 @@ impl Engine {
             as_of: now.monotonic,
             dispersion_rate: reference.dispersion_rate,
             served_offset: self.discipline.served_offset(now, &self.timeline),
+            corrections: self.discipline.corrections(),
         }
     }
 
@@ -150,7 +158,8 @@ impl Engine {
         };
         self.local_due = Some(fresh.as_of + RENEWAL);
         let served_offset = self.discipline.served_offset(now, &self.timeline);
-        Some(ServerView { served_offset, ..fresh })
+        let corrections = self.discipline.corrections();
+        Some(ServerView { served_offset, corrections, ..fresh })
     }
 
     /// Has another local reference, or none, from now on.
@@ -175,14 +184,17 @@ impl Engine {
         self.local_due.is_some_and(|due| due <= now.monotonic) || self.discipline.is_leaping(now)
     }
 
-    /// The reference ID to serve: the system peer's address (RFC 5905 §7.3).
+    /// The reference ID to serve: the system peer's address, or its own if it is a reference clock
+    /// (RFC 5905 §7.3).
     pub(super) fn reference_id(&self) -> ReferenceId {
         let peer = self.discipline.reference().map(|reference| reference.system_peer);
         let member = self.members().find(|member| Some(member.id) == peer);
-        match member {
-            Some(member) => member.association.reference_id(),
+        let clock = self.reference_clocks.iter().find(|clock| Some(clock.id) == peer);
+        match (member, clock) {
+            (Some(member), _) => member.association.reference_id(),
+            (None, Some(clock)) => clock.clock.settings().reference_id,
             // The peer is gone; we still hold its time.
-            None => self.served.reference_id,
+            (None, None) => self.served.reference_id,
         }
     }
 }

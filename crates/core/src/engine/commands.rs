@@ -42,6 +42,7 @@ impl Engine {
             }
             Command::AdjustOffset(by) => {
                 self.discipline.adjust_offset(now, by, &self.timeline, &mut self.outbox);
+                self.publish(now);
             }
             Command::Local(local) => self.configure_local(now, local),
             Command::ActivateSmoothing => {
@@ -89,6 +90,7 @@ impl Engine {
         surplus.iter().for_each(|member| self.retire(member));
         let added = self.sources.len() - kept;
 
+        self.configure_reference_clocks(now, &settings.reference_clocks);
         self.selection.configure(settings.selection);
         let discipline = settings.discipline.clone();
         self.discipline.configure(discipline, &self.timeline, &mut self.outbox);

@@ -19,6 +19,9 @@ use crate::now::Now;
 pub struct SourceDump {
     /// Its address.
     pub address: IpAddr,
+    /// A key has proved all of it.
+    #[serde(default)]
+    pub authenticated: bool,
     /// The reach register.
     pub reach: u8,
     /// Its stratum.
@@ -73,6 +76,7 @@ impl Engine {
             .filter(|association| !association.estimator().is_empty())
             .map(|association| SourceDump {
                 address: association.address().ip(),
+                authenticated: association.settings().authentication.is_required(),
                 reach: association.reachability().register(),
                 stratum: association.server().map_or(0, |server| server.stratum),
                 leap: association.leap().unwrap_or_default(),
@@ -94,11 +98,15 @@ impl Engine {
         self.select(now);
     }
 
-    /// Gives an association what was dumped of its server.
+    /// Gives an association what was dumped of its server, unless that is worth less than what it
+    /// will measure itself.
     pub(super) fn recall(&mut self, now: Now, source: usize, member: usize) {
         let association = &self.sources[source].members[member].association;
         let address = association.address().ip().to_canonical();
-        let found = self.dumps.iter().position(|dump| dump.address.to_canonical() == address);
+        let has_key = association.settings().authentication.is_required();
+        let found = self.dumps.iter().position(|dump| {
+            dump.address.to_canonical() == address && (dump.authenticated || !has_key)
+        });
         let Some(dump) = found.map(|index| self.dumps.swap_remove(index)) else { return };
         let frequency = self.discipline.frequency().value;
         let measurement = |sample: &Sample| {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use rand_chacha::ChaCha20Rng;
 use timeball_wire::{LeapIndicator, Message, Mode, Span, classify};
 
+use super::nts::key_establishment;
 use super::source::Source;
 use super::{Answer, Engine, ExchangeId, Outbox, Output, PeerDatagram, Port, Transmit};
 use crate::association::{Accepted, Association, Reject, Surroundings};
@@ -33,6 +34,7 @@ impl Engine {
                 precision: self.precision,
                 frequency: self.discipline.frequency(),
                 served: serves.then_some(&self.served),
+                keys: &self.keys,
                 own_addresses: &self.own_addresses,
                 leap_second: self.discipline.leap_midnight(),
             },
@@ -65,6 +67,7 @@ impl Engine {
         }
         self.publish_if_lost(now);
         self.resolve_names(now);
+        self.read_clocks(now);
         self.send_requests(now);
     }
 
@@ -83,6 +86,7 @@ impl Engine {
     pub(super) fn send_requests(&mut self, now: Now) {
         let members = self.members().count() as f64;
         let mut quiet_until = self.quiet_until;
+        let refresh = Span::from_seconds(self.settings.nts.refresh);
         let Parts { surroundings, sources, rng, outbox, next_exchange } = self.parts();
         for source in sources {
             for member in &mut source.members {
@@ -90,6 +94,10 @@ impl Engine {
                 if now.monotonic < quiet_until {
                     association.postpone(quiet_until);
                     continue;
+                }
+                if let Some(address) = association.begin_key_establishment(now.monotonic, refresh) {
+                    let establishment = key_establishment(&source.settings, member.id, address);
+                    outbox.push(Output::EstablishKeys(establishment));
                 }
                 let exchange = ExchangeId(*next_exchange);
                 let request = association.poll_request(now, &surroundings, exchange, rng);

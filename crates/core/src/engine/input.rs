@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use timeball_auth::Keys;
 use timeball_wire::Timestamp;
 
 use super::output::{ExchangeId, ResolveId};
-use crate::association::{Connectivity, PollInterval};
+use crate::association::{Connectivity, NtsSession, PollInterval};
 use crate::discipline::ClockCommand;
 use crate::now::Now;
-use crate::selection::Options;
+use crate::reference_clock::RawSample;
+use crate::selection::{Options, SourceId};
 use crate::settings::{Local, Settings, SourceSettings};
 
 /// Something that happened.
@@ -60,9 +63,40 @@ pub enum Input<'a> {
     /// This machine's own addresses, at start and whenever they change; a server that is one of them
     /// is no source.
     OwnAddresses(&'a [IpAddr]),
+    /// All keys that this machine shares with others, at the start and whenever they were read again.
+    /// Associations go on as they are; one whose key is gone asks no more until it is back.
+    Keys(Arc<Keys>),
+    /// Keys were established, or why not.
+    KeysEstablished {
+        /// For whom.
+        source: SourceId,
+        /// The keys, or why there are none.
+        result: Result<Box<NtsSession>, String>,
+    },
     /// The correction (s/s) that the oscillator needs at its present temperature, known otherwise
     /// than by measuring time.
     Compensation(f64),
+    /// A reference clock has been read, as [`Output::ReadClock`](super::Output::ReadClock) wanted.
+    ClockRead {
+        /// Which.
+        clock: SourceId,
+        /// What came of it.
+        reading: ClockReading<'a>,
+    },
+}
+
+/// What reading a reference clock has brought.
+#[derive(Clone, Copy, Debug)]
+pub enum ClockReading<'a> {
+    /// It could be read.
+    Samples {
+        /// What it has told since the last reading, oldest first; nothing is no error.
+        samples: &'a [RawSample],
+        /// How often it told what makes no sense.
+        malformed: u64,
+    },
+    /// It could not, for this reason.
+    Failed(&'a str),
 }
 
 /// A datagram that arrived on the socket of an exchange.
@@ -110,11 +144,12 @@ pub enum StampQuality {
 }
 
 impl StampQuality {
-    /// Error (s) to assume of such a timestamp beyond the clock's precision.
+    /// Error (s) to assume of such a timestamp beyond the clock's precision and what the round trip
+    /// shows: a datagram that is stamped too early when it leaves, or too late when it comes, has
+    /// seemingly been under way for longer.
     pub const fn error(self) -> f64 {
         match self {
-            Self::Daemon => 20e-6,
-            Self::Kernel => 2e-6,
+            Self::Daemon | Self::Kernel => 0.0,
             Self::Hardware => 50e-9,
         }
     }

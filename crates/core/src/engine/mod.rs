@@ -1,14 +1,19 @@
 //! The engine: inputs in, deadline and outputs out.
 
 mod clock;
+
 mod commands;
 pub mod dump;
 mod exchanges;
 pub mod input;
+mod keys;
 mod names;
+mod nts;
 pub mod outbox;
 pub mod output;
 mod recording;
+mod reference_clock_report;
+mod reference_clocks;
 mod reporting;
 mod source;
 mod sources;
@@ -16,19 +21,23 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
+use rand_core::{Rng, SeedableRng};
+use timeball_auth::Keys;
 use timeball_wire::Instant;
 
 pub use dump::{Sample, SourceDump};
 pub use input::{
-    Answer, ClockError, Command, CommandError, Input, PeerDatagram, ResolveError, SourceChange,
-    Sources, StampQuality,
+    Answer, ClockError, ClockReading, Command, CommandError, Input, PeerDatagram, ResolveError,
+    SourceChange, Sources, StampQuality,
 };
 use names::FIRST_IMPRESSION;
+pub use nts::KeptSession;
 pub use outbox::Outbox;
-pub use output::{ExchangeId, Output, Port, ResolveId, Transmit};
+pub use output::{ExchangeId, KeyEstablishment, Output, Port, ResolveId, Transmit};
+use reference_clocks::Clock;
 use source::{Member, Source};
 
 use crate::association::Reject;
@@ -68,6 +77,7 @@ pub struct Engine {
     rng: ChaCha20Rng,
     timeline: Timeline,
     sources: Vec<Source>,
+    reference_clocks: Vec<Clock>,
     selection: Selection,
     discipline: Discipline,
     /// Why there is or is no time to follow, in words.
@@ -78,6 +88,7 @@ pub struct Engine {
     /// The log has been told that the sources contradict each other. How many do is not news.
     contradiction_told: bool,
     own_addresses: Vec<IpAddr>,
+    keys: Arc<Keys>,
     served: ServerView,
     /// This machine's clock as a reference, if it may be one.
     local: Option<LocalReference>,
@@ -95,6 +106,8 @@ pub struct Engine {
     suspends: u64,
     /// What was measured before the start, by sources that have no association yet.
     dumps: Vec<SourceDump>,
+    /// Keys and cookies from before the start, for sources that have no association yet.
+    kept_sessions: Vec<KeptSession>,
     /// Rejects of associations that are gone.
     rejected: BTreeMap<Reject, u64>,
 }
@@ -130,6 +143,7 @@ impl Engine {
             rng: ChaCha20Rng::from_seed(seed),
             timeline: Timeline::new(now),
             sources: Vec::new(),
+            reference_clocks: Vec::new(),
             selection: Selection::new(settings.selection),
             discipline: Discipline::new(now, settings.discipline.clone(), frequency),
             reason: "no measurements yet".to_owned(),
@@ -137,6 +151,7 @@ impl Engine {
             selection_told: false,
             contradiction_told: false,
             own_addresses: Vec::new(),
+            keys: Arc::default(),
             served: ServerView::unsynchronised(log2_seconds(precision), now.monotonic),
             outbox: Outbox::default(),
             next_exchange: 0,
@@ -148,12 +163,19 @@ impl Engine {
             suspends: 0,
             rejected: BTreeMap::new(),
             dumps: Vec::new(),
+            kept_sessions: Vec::new(),
             local: settings.local.map(|local| LocalReference::new(local, now.monotonic)),
             local_due: None,
             settings,
         };
         let sources = engine.settings.sources.iter().cloned();
         engine.sources = sources.map(|settings| Source::new(settings, now.monotonic)).collect();
+        let clocks = engine.settings.reference_clocks.clone();
+        engine.configure_reference_clocks(now, &clocks);
+        // From a stream of its own: what it draws is public.
+        let mut epochs = ChaCha20Rng::from_seed(seed);
+        epochs.set_stream(1);
+        engine.discipline.begin_epochs(epochs.next_u32());
         engine.discipline.start(&engine.timeline, &mut engine.outbox);
         engine.discipline.configure_smoothing(engine.settings.server.smoothing, now.monotonic);
         engine.publish(now);
@@ -187,7 +209,14 @@ impl Engine {
             }
             Input::Resolved { id, addresses } => self.handle_resolved(now, id, addresses),
             Input::OwnAddresses(addresses) => self.own_addresses = addresses.to_vec(),
+            Input::Keys(keys) => self.take_keys(keys),
+            Input::KeysEstablished { source, result } => {
+                self.take_established_keys(now, source, result);
+            }
             Input::Compensation(frequency) => self.compensate(now, frequency),
+            Input::ClockRead { clock, reading } => {
+                self.handle_clock_reading(now, clock, &reading);
+            }
             Input::ClockAdjusted { .. } => {}
         }
     }
@@ -206,7 +235,9 @@ impl Engine {
     pub fn next_timeout(&self) -> Option<Instant> {
         let requests = self.members().filter_map(|member| member.association.next_timeout());
         let names = self.sources.iter().filter_map(Source::resolve_due);
-        requests.chain(names).chain(self.discipline.next_timeout()).chain(self.local_due).min()
+        let readings = self.reference_clocks.iter().map(|clock| clock.clock.next_reading());
+        let sources = requests.chain(names).chain(readings);
+        sources.chain(self.discipline.next_timeout()).chain(self.local_due).min()
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {

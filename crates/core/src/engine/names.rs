@@ -59,6 +59,10 @@ impl Engine {
             }
         }
         self.fill(now, index);
+        // What was dumped of a server may be enough to follow it.
+        if self.sources[index].members.iter().any(|member| member.updated) {
+            self.select(now);
+        }
         self.replace_unfit(now);
     }
 
@@ -68,7 +72,10 @@ impl Engine {
             let Some(address) = self.next_address(index) else { return };
             let member = self.associate(now, index, address);
             self.sources[index].members.push(member);
-            self.recall(now, index, self.sources[index].members.len() - 1);
+            let newest = self.sources[index].members.len() - 1;
+            self.look_at_key(index, newest);
+            self.recall(now, index, newest);
+            self.recall_session(now, index, newest);
         }
     }
 
@@ -116,6 +123,7 @@ impl Engine {
                     new: Some(address),
                     reason,
                 });
+                self.look_at_key(index, position);
             }
         }
     }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
-use timeball_wire::Header;
 
 use crate::discipline::{ClockCommand, Drift};
 use crate::event::Event;
 use crate::record::Record;
+use crate::reference_clock::Driver;
+use crate::selection::SourceId;
 use crate::server::ServerView;
 use crate::settings::Family;
 
@@ -43,6 +44,16 @@ pub enum Output {
         /// Only addresses of this family.
         family: Option<Family>,
     },
+    /// Read a reference clock, once; answer with [`Input::ClockRead`](super::Input::ClockRead).
+    ReadClock {
+        /// Which.
+        clock: SourceId,
+        /// Where its samples come from.
+        driver: Driver,
+    },
+    /// Establish keys with a server; answer with
+    /// [`Input::KeysEstablished`](super::Input::KeysEstablished).
+    EstablishKeys(KeyEstablishment),
     /// Adjust the clock; answer with [`Input::ClockAdjusted`](super::Input::ClockAdjusted).
     Clock(ClockCommand),
     /// What the server side says from now on.
@@ -56,6 +67,25 @@ pub enum Output {
     /// End, with an error as the exit status: the clock must not follow its sources any more. The
     /// event before this says why.
     Exit,
+}
+
+/// Keys to establish by NTS (RFC 8915 §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEstablishment {
+    /// For whom.
+    pub source: SourceId,
+    /// The name, or address, that the server's certificate has to be for.
+    pub name: String,
+    /// Where it listens (TCP).
+    pub address: SocketAddr,
+    /// Ask from this local address.
+    pub bind_address: Option<IpAddr>,
+    /// Ask through this interface.
+    pub bind_device: Option<String>,
+    /// Whose certificates are trusted: the number of a set of them.
+    pub certificate_set: u32,
+    /// Resolve the name of another NTP server to this address family only.
+    pub family: Option<Family>,
 }
 
 /// The port that a packet leaves from.
@@ -82,5 +112,5 @@ pub struct Transmit {
     /// Send through this interface.
     pub bind_device: Option<String>,
     /// The whole datagram.
-    pub datagram: [u8; Header::LEN],
+    pub datagram: Vec<u8>,
 }

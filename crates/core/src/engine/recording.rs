@@ -3,7 +3,7 @@
 use super::{Engine, Output};
 use crate::combination::Combination;
 use crate::now::Now;
-use crate::record::{Content, Record, Update};
+use crate::record::{ClockSample, Content, Record, Update};
 use crate::report::SourceReport;
 use crate::selection::SourceId;
 
@@ -17,14 +17,31 @@ impl Engine {
         if !wanted.answers && !wanted.estimates {
             return;
         }
-        let mut reports = self.report(now).sources.into_iter();
-        let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
-        if wanted.estimates && measured && report.samples >= SAMPLES_OF_A_LINE {
-            self.record(now, Content::Estimate(Box::new(report.clone())));
+        if measured {
+            self.record_estimate(now, source);
         }
         if wanted.answers {
+            let mut reports = self.report(now).sources.into_iter();
+            let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
             self.record(now, Content::Answer(Box::new(report)));
         }
+    }
+
+    /// A source has a new measurement.
+    pub(super) fn record_estimate(&mut self, now: Now, source: SourceId) {
+        if !self.settings.records.estimates {
+            return;
+        }
+        let mut reports = self.report(now).sources.into_iter();
+        let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
+        if report.samples >= SAMPLES_OF_A_LINE {
+            self.record(now, Content::Estimate(Box::new(report)));
+        }
+    }
+
+    /// A reference clock told the time, which somebody wants to know.
+    pub(super) fn record_clock_sample(&mut self, now: Now, sample: ClockSample) {
+        self.record(now, Content::ClockSample(sample));
     }
 
     /// Selection has judged all sources.

@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use timeball_auth::Keys;
+use timeball_auth::nts::AeadAlgorithm;
 use timeball_wire::{LeapIndicator, ReferenceId};
 
 use super::Engine;
 use super::source::{Member, Source};
 use super::update::view;
 use crate::association::answer::Form;
-use crate::association::{Association, LastAnswer, Measured, Reject, Test};
+use crate::association::{self, Association, LastAnswer, Measured, NtsState, Reject, Test};
 use crate::discipline::smoothing::Progress;
 use crate::engine::StampQuality;
+use crate::estimator::Estimator;
 use crate::now::Now;
 use crate::report::{
-    Activity, LastExchange, LastMeasurement, PoolReport, Report, Smoothing, SourceMode,
-    SourceReport, Tracking,
+    Activity, KeyDetails, KeyReport, LastExchange, LastMeasurement, NtsReport, PoolReport, Report,
+    Smoothing, SourceMode, SourceReport, Tracking,
 };
 use crate::selection::{State, Verdict};
 use crate::server::StampCounts;
@@ -36,10 +39,10 @@ impl Engine {
 }
 
 /// The engine at the moment it is asked.
-struct Reading<'a> {
-    engine: &'a Engine,
-    now: Now,
-    timeline: Timeline,
+pub(super) struct Reading<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) now: Now,
+    pub(super) timeline: Timeline,
 }
 
 impl Reading<'_> {
@@ -51,11 +54,19 @@ impl Reading<'_> {
                 *rejected.entry(*reject).or_default() += count;
             }
         }
+        let mut rejected = by_name(&rejected);
+        for clock in &engine.reference_clocks {
+            for (reject, count) in clock.clock.statistics().rejected_by_name() {
+                *rejected.entry(reject).or_default() += count;
+            }
+        }
+        let clocks = engine.reference_clocks.iter().map(|clock| self.clock_report(clock));
+        let others = engine.sources.iter().flat_map(|source| self.source_reports(source));
         Report {
             tracking: self.tracking(),
-            sources: engine.sources.iter().flat_map(|source| self.source_reports(source)).collect(),
+            sources: clocks.chain(others).collect(),
             pools: engine.sources.iter().filter_map(pool).collect(),
-            rejected: by_name(&rejected),
+            rejected,
             smoothing: engine.discipline.smoothing(self.now.monotonic).map(smoothing),
             server: None,
         }
@@ -74,6 +85,8 @@ impl Reading<'_> {
             let found = source.members.iter().any(|member| Some(member.id) == peer);
             found.then(|| source.settings.name.clone())
         });
+        let clock = engine.reference_clocks.iter().find(|clock| Some(clock.id) == peer);
+        let peer_name = peer_name.or_else(|| clock.map(|clock| clock.label.clone()));
         let stratum = reference.map_or(16, |reference| reference.stratum.saturating_add(1));
         let reference_id =
             if synchronised { engine.served.reference_id } else { ReferenceId::NONE };
@@ -138,9 +151,12 @@ impl Reading<'_> {
     fn reference(&self) -> String {
         let (engine, served) = (self.engine, &self.engine.served);
         let peer = engine.discipline.reference().map(|reference| reference.system_peer);
-        match engine.members().find(|member| Some(member.id) == peer) {
-            Some(member) => member.association.address().ip().to_string(),
-            None => served.reference_id.display(served.stratum).to_string(),
+        let member = engine.members().find(|member| Some(member.id) == peer);
+        let clock = engine.reference_clocks.iter().find(|clock| Some(clock.id) == peer);
+        match (member, clock) {
+            (Some(member), _) => member.association.address().ip().to_string(),
+            (None, Some(clock)) => clock.label.clone(),
+            (None, None) => served.reference_id.display(served.stratum).to_string(),
         }
     }
 
@@ -160,7 +176,9 @@ impl Reading<'_> {
                     .map_or(0.0, |reference| (now.monotonic - reference.at).seconds());
                 format!("holding over for {}: {}", Rough(age), engine.reason)
             }
-            (false, ..) if engine.sources.is_empty() => "no sources are configured".to_owned(),
+            (false, ..) if engine.sources.is_empty() && engine.reference_clocks.is_empty() => {
+                "no sources are configured".to_owned()
+            }
             (false, ..) => match engine.discipline.offset(&self.timeline) {
                 Some(offset) if engine.system_peer.is_some() => {
                     let remedy = match engine.discipline.controls_clock() {
@@ -176,7 +194,7 @@ impl Reading<'_> {
 
     fn source_reports(&self, source: &Source) -> Vec<SourceReport> {
         if source.members.is_empty() {
-            return vec![unresolved(source)];
+            return vec![unresolved(source, &self.engine.keys)];
         }
         source.members.iter().map(|member| self.source_report(source, member)).collect()
     }
@@ -186,10 +204,6 @@ impl Reading<'_> {
         let association = &member.association;
         let statistics = association.statistics();
         let server = association.server();
-        let correction = self.timeline.correction();
-        let estimate = association.estimator().estimate(self.timeline.now());
-        let view = estimate.as_ref().map(|estimate| view(estimate, correction));
-        let learnt = association.estimator().statistics();
         SourceReport {
             id: Some(member.id),
             address: Some(association.address().ip()),
@@ -212,27 +226,6 @@ impl Reading<'_> {
             }),
             leap: association.leap(),
             version: server.map_or(source.settings.association.version, |server| server.version),
-            offset: view.map(|view| view.offset),
-            offset_bound: view.map(|view| view.root_distance()),
-            offset_sd: view.map(|view| view.offset_sd),
-            frequency_ppm: view.map(|view| view.frequency.value * 1e6),
-            frequency_sd_ppm: view.map(|view| view.frequency.sd * 1e6),
-            residual_frequency_ppm: view
-                .map(|view| (view.frequency.value - self.engine.discipline.base_frequency()) * 1e6),
-            skew_ppm: view.map(|view| view.frequency.sd * BOUND * 1e6),
-            delay: estimate.map(|estimate| estimate.delay),
-            jitter: view.map(|view| view.jitter),
-            root_delay: view.map(|view| view.root_delay),
-            root_dispersion: view.map(|view| view.root_dispersion),
-            samples: learnt.map_or(0, |learnt| learnt.used),
-            runs: learnt.map_or(0, |learnt| learnt.runs),
-            span: learnt.map_or(0.0, |learnt| learnt.span),
-            last_measurement: association.last_measurement().map(|last| LastMeasurement {
-                age: (self.timeline.now() - last.measurement.at).seconds(),
-                measured_offset: last.offset,
-                offset: (last.measurement.offset() - correction).seconds(),
-                bound: last.measurement.root_distance(),
-            }),
             last_exchange: association.last_answer().map(|last| last_exchange(last, association)),
             transmit_stamp: statistics.transmit_stamp,
             receive_stamp: statistics.receive_stamp,
@@ -243,7 +236,60 @@ impl Reading<'_> {
             transmitted_by: stamps(&statistics.transmit_stamps),
             received_by: stamps(&statistics.receive_stamps),
             rejected: by_name(&statistics.rejected),
-            ..unresolved(source)
+            nts: association.nts_state().map(|state| nts(state, now)),
+            ..self.configured(source, member)
+        }
+    }
+
+    /// What is known of a source by its settings and by its measurements.
+    fn configured(&self, source: &Source, member: &Member) -> SourceReport {
+        let Member { association, .. } = member;
+        let settings = unresolved(source, &self.engine.keys);
+        SourceReport {
+            name: settings.name,
+            port: settings.port,
+            pool: settings.pool,
+            mode: settings.mode,
+            authenticated: settings.authenticated,
+            key: settings.key,
+            options: settings.options,
+            ..self.measured(association.estimator(), association.last_measurement())
+        }
+    }
+
+    /// What is known of a source by its measurements.
+    pub(super) fn measured(
+        &self,
+        estimator: &Estimator,
+        last: Option<&association::LastMeasurement>,
+    ) -> SourceReport {
+        let correction = self.timeline.correction();
+        let estimate = estimator.estimate(self.timeline.now());
+        let view = estimate.as_ref().map(|estimate| view(estimate, correction));
+        let learnt = estimator.statistics();
+        let clock = self.engine.discipline.base_frequency();
+        SourceReport {
+            offset: view.map(|view| view.offset),
+            offset_bound: view.map(|view| view.root_distance()),
+            offset_sd: view.map(|view| view.offset_sd),
+            frequency_ppm: view.map(|view| view.frequency.value * 1e6),
+            frequency_sd_ppm: view.map(|view| view.frequency.sd * 1e6),
+            residual_frequency_ppm: view.map(|view| (view.frequency.value - clock) * 1e6),
+            skew_ppm: view.map(|view| view.frequency.sd * BOUND * 1e6),
+            delay: estimate.map(|estimate| estimate.delay),
+            jitter: view.map(|view| view.jitter),
+            root_delay: view.map(|view| view.root_delay),
+            root_dispersion: view.map(|view| view.root_dispersion),
+            samples: learnt.map_or(0, |learnt| learnt.used),
+            runs: learnt.map_or(0, |learnt| learnt.runs),
+            span: learnt.map_or(0.0, |learnt| learnt.span),
+            last_measurement: last.map(|last| LastMeasurement {
+                age: (self.timeline.now() - last.measurement.at).seconds(),
+                measured_offset: last.offset,
+                offset: (last.measurement.offset() - correction).seconds(),
+                bound: last.measurement.root_distance(),
+            }),
+            ..SourceReport::default()
         }
     }
 }
@@ -313,6 +359,21 @@ fn last_exchange(last: &LastAnswer, association: &Association) -> LastExchange {
     }
 }
 
+fn nts(state: NtsState, now: Now) -> NtsReport {
+    NtsReport {
+        algorithm: state.algorithm.map(AeadAlgorithm::number),
+        key_bits: state.algorithm.map_or(0, |algorithm| algorithm.key_len() * 8),
+        sessions: state.sessions,
+        age: state.established.map(|at| (now.monotonic - at).seconds()),
+        attempts: state.attempts,
+        nak: state.nak,
+        cookies: state.cookies,
+        cookie_len: state.cookie_len,
+        certificate_time_unchecked: state.certificate_time_unchecked,
+        failure: state.failure,
+    }
+}
+
 fn stamps(counts: &BTreeMap<StampQuality, u64>) -> StampCounts {
     let by = |quality| counts.get(&quality).copied().unwrap_or(0);
     StampCounts {
@@ -343,7 +404,8 @@ fn pool(source: &Source) -> Option<PoolReport> {
 }
 
 /// A source of which nothing is known but its settings.
-fn unresolved(source: &Source) -> SourceReport {
+fn unresolved(source: &Source, keys: &Keys) -> SourceReport {
+    let authentication = source.settings.association.authentication;
     SourceReport {
         name: source.settings.name.clone(),
         port: source.settings.port,
@@ -352,6 +414,13 @@ fn unresolved(source: &Source) -> SourceReport {
             SourceKind::Server | SourceKind::Pool { .. } => SourceMode::Server,
             SourceKind::Peer => SourceMode::Peer,
         },
+        authenticated: authentication.is_required(),
+        key: authentication.key().map(|id| KeyReport {
+            id,
+            details: keys
+                .get(id)
+                .map(|key| KeyDetails { algorithm: key.algorithm(), bits: key.bits() }),
+        }),
         options: source.settings.options,
         effective_options: source.settings.options,
         state: if source.unresolved.is_some() { State::Unreachable } else { State::Measuring },

@@ -12,6 +12,7 @@ use timeball_wire::{Instant, NTP_PORT, Span};
 use super::output::ResolveId;
 use crate::association::Association;
 use crate::now::Now;
+use crate::reference_clock;
 use crate::selection::{Decision, SourceId, Standing, State, Verdict};
 use crate::settings::{Family, SourceKind, SourceSettings};
 
@@ -141,6 +142,11 @@ fn label(settings: &SourceSettings, address: SocketAddr) -> String {
         (false, true) => format!("{name} ({})", address.ip()),
         (false, false) => format!("{name} ({address})"),
     }
+}
+
+/// A reference clock as the log calls it.
+pub(super) fn label_of_clock(settings: &reference_clock::Settings) -> String {
+    settings.reference_id.display(0).to_string()
 }
 
 /// A configured name.

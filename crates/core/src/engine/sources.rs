@@ -164,13 +164,14 @@ impl Engine {
         self.select(now);
     }
 
-    /// Every association begins anew.
+    /// Every association and every reference clock begins anew.
     pub(super) fn restart_associations(&mut self, now: Now) {
         for member in self.sources.iter_mut().flat_map(|source| &mut source.members) {
             if let Some(exchange) = member.association.restart(now) {
                 self.outbox.push(Output::Close(exchange));
             }
         }
+        self.reference_clocks.iter_mut().for_each(|clock| clock.clock.restart());
     }
 
     /// The source that uses this address, or is named by it.

@@ -11,7 +11,8 @@ use super::*;
 use crate::association::{self, PollInterval};
 use crate::discipline::ClockCommand;
 use crate::event::Event;
-use crate::report::Report;
+use crate::reference_clock::{self, Driver, RawSample};
+use crate::report::{Report, SourceMode};
 use crate::selection::State;
 use crate::settings::{SourceKind, SourceSettings};
 
@@ -41,6 +42,7 @@ struct World {
     events: Vec<Event>,
     commands: Vec<ClockCommand>,
     view: Option<ServerView>,
+    keys_wanted: Vec<KeyEstablishment>,
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -65,6 +67,7 @@ impl World {
             raw: None,
             asleep: Span::ZERO,
             frequency: 0.0,
+            uncertainty: Span::ZERO,
         };
         Self {
             now,
@@ -73,6 +76,7 @@ impl World {
             servers: servers.iter().map(|(address, server)| (ip(address), *server)).collect(),
             names: BTreeMap::new(),
             resolved: Vec::new(),
+            keys_wanted: Vec::new(),
             open: Vec::new(),
             events: Vec::new(),
             commands: Vec::new(),
@@ -108,12 +112,23 @@ impl World {
                 Output::Transmit(transmit) => self.exchange(&transmit),
                 Output::Close(exchange) => self.open.retain(|open| *open != exchange),
                 Output::Resolve { id, name, .. } => self.resolve(id, &name),
+                Output::ReadClock { clock, .. } => self.read_clock(clock),
                 Output::Clock(command) => self.obey(command),
                 Output::Publish(view) => self.view = Some(view),
+                Output::EstablishKeys(wanted) => self.keys_wanted.push(wanted),
                 Output::SaveDrift(_) | Output::Record(_) | Output::Exit => {}
                 Output::Event(event) => self.events.push(event),
             }
         }
+    }
+
+    /// Every reference clock is right.
+    fn read_clock(&mut self, clock: SourceId) {
+        let received = self.now.system;
+        let reference = received + Span::from_nanos(self.error);
+        let sample = RawSample { received, reference, leap: LeapIndicator::NoWarning };
+        let reading = ClockReading::Samples { samples: &[sample], malformed: 0 };
+        self.engine.handle(self.now, Input::ClockRead { clock, reading });
     }
 
     fn obey(&mut self, command: ClockCommand) {
@@ -151,7 +166,7 @@ impl World {
         if server == Server::Dead {
             return;
         }
-        let request = Header::from_bytes(&transmit.datagram);
+        let request = Header::from_bytes(transmit.datagram.first_chunk().expect("a header"));
         self.pass(DELAY);
         let answer = self.answer(server, &request);
         self.pass(DELAY);
@@ -410,6 +425,49 @@ fn the_drift_file_is_where_the_clock_starts() {
     let drift = Drift { frequency: 42e-6, uncertainty: 1e-8 };
     let mut engine = Engine::new(now, settings(&[]), Some(drift), 1e-7, [1; 32]);
     assert_eq!(engine.poll_output(), Some(Output::Clock(ClockCommand::SetFrequency(42e-6))));
+}
+
+fn reference_clock(id: [u8; 4]) -> reference_clock::Settings {
+    let driver = Driver::SharedMemory { unit: 0, permissions: 0o600 };
+    reference_clock::Settings::new(driver, ReferenceId::from_bytes(id))
+}
+
+#[test]
+fn a_reference_clock_alone_makes_a_primary_server() {
+    let settings = Settings { reference_clocks: vec![reference_clock(*b"GPS\0")], ..settings(&[]) };
+    let mut world = World::new(settings, Span::from_millis(5), &[]);
+    world.run(600.0);
+    assert!(world.error.abs() < 1_000, "{} ns", world.error);
+    let view = world.view.expect("a view");
+    assert_eq!((view.stratum, view.reference_id), (1, ReferenceId::from_bytes(*b"GPS\0")));
+    let report = world.report();
+    assert_eq!(report.sources[0].state, State::Selected, "{}", report.sources[0].reason);
+    assert_eq!(report.sources[0].mode, SourceMode::ReferenceClock);
+    assert_eq!(report.sources[0].reach, 0o377);
+    assert_eq!(report.tracking.reference, "GPS");
+    assert!(world.events.contains(&Event::SystemPeer { name: "GPS".to_owned() }));
+}
+
+#[test]
+fn a_reference_clock_keeps_its_history_when_others_come_and_go() {
+    let with = |ids: &[&[u8; 4]]| Settings {
+        reference_clocks: ids.iter().map(|id| reference_clock(**id)).collect(),
+        ..settings(&[])
+    };
+    let mut world = World::new(with(&[b"GPS1", b"GPS2"]), Span::ZERO, &[]);
+    world.run(100.0);
+    let before = world.report().sources[1].id;
+    let wanted = Box::new(with(&[b"GPS2", b"GPS3"]));
+    world.engine.command(world.now, Command::Configure(wanted)).unwrap();
+    let sources = world.report().sources;
+    let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["GPS2", "GPS3"]);
+    assert_eq!(sources[0].id, before);
+    assert_eq!((sources[0].samples, sources[1].samples), (6, 0));
+    // What was read for one that is gone says nothing.
+    world.read_clock(SourceId(0));
+    world.run(100.0);
+    assert!(world.report().sources.iter().all(|source| source.reach != 0));
 }
 
 #[test]

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use timeball_wire::{ReferenceId, Span};
+use timeball_wire::{Oscillator, ReferenceId, Span};
 
 use super::Engine;
-use super::source::Member;
-use crate::association::Association;
+use crate::association::{Association, Authentication, Reachability};
 use crate::discipline::local::LocalReference;
-use crate::estimator::Estimate;
+use crate::estimator::{Estimate, Estimator};
 use crate::event::{Cause, Event};
 use crate::now::Now;
 use crate::selection::{
-    Candidate, Decision, Orphan, Outcome, Reach, SourceId, State, Verdict, View,
+    Candidate, Decision, Orphan, Outcome, Proof, Reach, SourceId, State, Verdict, View,
 };
 
 impl Engine {
@@ -30,10 +29,13 @@ impl Engine {
                 self.reason = "synchronised".to_owned();
                 self.contradiction_told = false;
                 self.note_system_peer(combination.system_peer);
-                // Without a new measurement behind it there is nothing new to follow.
-                if fresh.iter().any(|source| combination.sources.contains(source)) {
+                // Who follows somebody needs a new measurement of theirs to learn something; who follows
+                // nobody yet learns it by the decision, whosever measurement brought that about.
+                let known = self.discipline.offset(&self.timeline);
+                let news = fresh.iter().any(|source| combination.sources.contains(source));
+                if news || known.is_none() {
                     let offset = combination.offset;
-                    let foreseen = self.discipline.offset(&self.timeline).unwrap_or(0.0);
+                    let foreseen = known.unwrap_or(0.0);
                     let bound = self.discipline.bound(now, &self.timeline);
                     self.outbox.event(Event::Updated { offset, unforeseen: offset - foreseen });
                     self.discipline.update(now, &self.timeline, &combination, &mut self.outbox);
@@ -64,37 +66,50 @@ impl Engine {
 
     /// Since the start some source has been asked often enough, and there is none to follow yet.
     fn runs_out_of_patience(&self) -> bool {
-        let asked_enough = |member: &Member| member.association.reachability().is_full();
-        !self.selection_told && self.members().any(asked_enough)
+        let clocks = self.reference_clocks.iter().map(|clock| clock.clock.reachability());
+        let members = self.members().map(|member| member.association.reachability());
+        !self.selection_told && members.chain(clocks).any(Reachability::is_full)
     }
 
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let at = self.timeline.now();
         let correction = self.timeline.correction();
-        self.sources
+        let members = self
+            .sources
             .iter()
-            .flat_map(|source| source.members.iter().map(move |member| (source, member)))
-            .map(|(source, member)| {
-                let association = &member.association;
-                Candidate {
-                    source: member.id,
-                    options: source.settings.options,
-                    // Until there are keys.
-                    authenticated: false,
-                    reach: reach(association),
-                    updated: member.updated,
-                    leap: association.leap().unwrap_or_default(),
-                    stratum: association.stratum(),
-                    reference_id: association.reference_id(),
-                    view: association.estimator().estimate(at).map(|estimate| {
-                        let view = view(&estimate, correction);
-                        let statistics = association.estimator().statistics();
-                        let span = statistics.map_or(0.0, |statistics| statistics.span);
-                        View { oldest: view.newest + span, ..view }
-                    }),
-                }
-            })
-            .collect()
+            .flat_map(|source| source.members.iter().map(move |member| (source, member)));
+        let members = members.map(|(source, member)| {
+            let association = &member.association;
+            Candidate {
+                source: member.id,
+                options: source.settings.options,
+                proof: match source.settings.association.authentication {
+                    Authentication::Key(_) | Authentication::Nts(_) => Proof::Key,
+                    Authentication::None => Proof::None,
+                },
+                reach: reach(association),
+                updated: member.updated,
+                leap: association.leap().unwrap_or_default(),
+                stratum: association.stratum(),
+                reference_id: association.reference_id(),
+                view: view_by(association.estimator(), at, correction),
+            }
+        });
+        let clocks = self.reference_clocks.iter().map(|clock| {
+            let settings = clock.clock.settings();
+            Candidate {
+                source: clock.id,
+                options: settings.options,
+                proof: Proof::Local,
+                reach: clock.reach(),
+                updated: clock.updated,
+                leap: clock.clock.leap().unwrap_or_default(),
+                stratum: settings.stratum,
+                reference_id: settings.reference_id,
+                view: view_by(clock.clock.estimator(), at, correction),
+            }
+        });
+        members.chain(clocks).collect()
     }
 
     /// What this machine is among servers that have only each other.
@@ -121,6 +136,19 @@ impl Engine {
                 member.judged(verdict, &outcome.decision);
             }
         }
+        for clock in &mut self.reference_clocks {
+            let Some(verdict) = verdicts.remove(&clock.id) else { continue };
+            if verdict.state != clock.verdict.state {
+                self.outbox.event(Event::SourceState {
+                    name: clock.label.clone(),
+                    state: verdict.state,
+                    reason: verdict.reason.clone(),
+                });
+            }
+            clock.standing = outcome.standings.get(&clock.id).copied();
+            clock.verdict = verdict;
+            clock.updated = false;
+        }
     }
 
     pub(super) fn note_system_peer(&mut self, peer: SourceId) {
@@ -128,10 +156,17 @@ impl Engine {
         if self.system_peer.replace(peer) == Some(peer) {
             return;
         }
-        let label = self.members().find(|member| member.id == peer).map(|m| m.label.clone());
-        if let Some(name) = label {
+        if let Some(name) = self.label_of(peer) {
             self.outbox.event(Event::SystemPeer { name });
         }
+    }
+
+    /// What the log calls a source.
+    fn label_of(&self, source: SourceId) -> Option<String> {
+        let members = self.members().map(|member| (member.id, &member.label));
+        let clocks = self.reference_clocks.iter().map(|clock| (clock.id, &clock.label));
+        let mut labels = members.chain(clocks);
+        labels.find(|(id, _)| *id == source).map(|(_, label)| label.clone())
     }
 }
 
@@ -163,6 +198,13 @@ fn cause(decision: &Decision, verdicts: &[(SourceId, Verdict)]) -> Cause {
         Decision::RequiredMissing(_) => Cause::RequiredMissing,
         Decision::Synchronise(_) => Cause::Waiting,
     }
+}
+
+/// What a source's measurements say of the system clock at the moment `at`.
+fn view_by(estimator: &Estimator, at: Oscillator, correction: Span) -> Option<View> {
+    let view = view(&estimator.estimate(at)?, correction);
+    let span = estimator.statistics().map_or(0.0, |statistics| statistics.span);
+    Some(View { oldest: view.newest + span, ..view })
 }
 
 /// A source's estimate as a statement about the system clock.

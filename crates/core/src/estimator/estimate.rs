@@ -1,10 +1,32 @@
 //! What goes in besides measurements, and what comes out.
 
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
 use timeball_wire::{Oscillator, Span};
 
-/// How many measurements an estimator may use.
+/// What is known from before cannot be surer than this (s/s): the machine was off, the room is
+/// warmer. Nor can it be less sure than this and still mean anything.
+const SD: RangeInclusive<f64> = 5e-7..=1e-2;
+/// No oscillator is further off than this (s/s).
+const LARGEST: f64 = 0.1;
+
+/// How an estimator turns measurements into an estimate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A bank of smoothers, each with another idea of the oscillator and of the queues on the way.
+    #[default]
+    Bank,
+    /// A weighted regression over as many measurements as fit a line.
+    Classic,
+}
+
+/// How an estimator works, and how many measurements it may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
+    /// By which method.
+    pub method: Method,
     /// Never fewer than this, however badly they fit a line.
     pub min_samples: usize,
     /// Never more than this.
@@ -19,7 +41,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { min_samples: 6, max_samples: 64, min_delay: 0.0, asymmetry: None }
+        Self {
+            method: Method::default(),
+            min_samples: 6,
+            max_samples: 64,
+            min_delay: 0.0,
+            asymmetry: None,
+        }
     }
 }
 
@@ -30,6 +58,16 @@ pub struct Frequency {
     pub value: f64,
     /// One standard deviation (s/s).
     pub sd: f64,
+}
+
+impl Frequency {
+    /// The same, as a number that one can compute with.
+    pub(super) fn sane(self) -> Self {
+        let Self { value, sd } = self;
+        let value = if value.is_nan() { 0.0 } else { value.clamp(-LARGEST, LARGEST) };
+        let sd = if sd.is_nan() { *SD.end() } else { sd.clamp(*SD.start(), *SD.end()) };
+        Self { value, sd }
+    }
 }
 
 /// What a source says of the oscillator, predicted to one moment.
@@ -79,6 +117,24 @@ pub struct Surprise {
     /// The source's clock was found to have been stepped by this much (s); what was measured before
     /// is forgotten.
     pub stepped: Option<f64>,
+    /// When the next one would be welcome.
+    pub wish: Wish,
+}
+
+/// When an estimator would like to have its next measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wish {
+    /// It does not know: may the association judge by the surprise.
+    None,
+    /// At once: this one may be plainly wrong, or something has happened.
+    Soon,
+    /// When what the oscillator may have done meanwhile begins to count.
+    After {
+        /// Time between two measurements (s).
+        interval: f64,
+        /// Time (s) since the first one, or since something happened.
+        settled: f64,
+    },
 }
 
 /// What an estimator has learnt, for whoever wants to know more than the estimate.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 pub use last_exchange::{LastExchange, LastMeasurement};
 
 use serde::{Deserialize, Serialize};
+use timeball_auth::{Algorithm, KeyId};
 use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
 use crate::engine::StampQuality;
@@ -183,6 +184,8 @@ pub enum SourceMode {
     Server,
     /// A symmetric peer.
     Peer,
+    /// A clock of this machine itself. It has a reference ID and no address.
+    ReferenceClock,
 }
 
 /// A name that stands for several sources.
@@ -213,6 +216,49 @@ pub enum Activity {
     BurstOffline,
 }
 
+/// A source's key: everything but the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyReport {
+    /// Its name.
+    pub id: KeyId,
+    /// What it is; `None`: there is no such key.
+    pub details: Option<KeyDetails>,
+}
+
+/// Network Time Security of a source: everything but the secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NtsReport {
+    /// IANA's number of the cipher in use; none without keys.
+    pub algorithm: Option<u16>,
+    /// Length of a key (bits).
+    pub key_bits: usize,
+    /// How often keys were established.
+    pub sessions: u32,
+    /// Time since the last time.
+    pub age: Option<f64>,
+    /// Attempts to establish keys since the last ones proved good.
+    pub attempts: u32,
+    /// The server said that it cannot read our cookies.
+    pub nak: bool,
+    /// Cookies left.
+    pub cookies: usize,
+    /// Bytes of each.
+    pub cookie_len: usize,
+    /// The certificate was accepted without a look at the time, which nobody knew.
+    pub certificate_time_unchecked: bool,
+    /// Why there are no new keys.
+    pub failure: Option<String>,
+}
+
+/// What a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyDetails {
+    /// How it makes digests.
+    pub algorithm: Algorithm,
+    /// Length of the secret.
+    pub bits: usize,
+}
+
 /// One source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceReport {
@@ -226,7 +272,7 @@ pub struct SourceReport {
     pub port: u16,
     /// It came out of a pool.
     pub pool: bool,
-    /// Server or peer.
+    /// Server, peer or reference clock.
     #[serde(default)]
     pub mode: SourceMode,
     /// Whether it is asked at present.
@@ -235,6 +281,12 @@ pub struct SourceReport {
     /// Its packets are authenticated.
     #[serde(default)]
     pub authenticated: bool,
+    /// The key that does so.
+    #[serde(default)]
+    pub key: Option<KeyReport>,
+    /// The keys that are established to do so.
+    #[serde(default)]
+    pub nts: Option<NtsReport>,
     /// What selection may do with it, as configured.
     pub options: Options,
     /// The same, after rules for authenticated and other sources.

@@ -32,8 +32,8 @@ pub struct Candidate {
     pub source: SourceId,
     /// What may be done with it.
     pub options: Options,
-    /// What it is configured to prove its answers by is in use.
-    pub authenticated: bool,
+    /// Why its word is its own.
+    pub proof: Proof,
     /// Whether it answers.
     pub reach: Reach,
     /// Has a measurement that the last selection did not have.
@@ -46,6 +46,17 @@ pub struct Candidate {
     pub reference_id: ReferenceId,
     /// Its measurements' view of the clock; `None` before the first.
     pub view: Option<View>,
+}
+
+/// Why the word of a source is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing proves it.
+    None,
+    /// A key that it shares with us.
+    Key,
+    /// It is a part of this machine.
+    Local,
 }
 
 /// Whether a source answers.

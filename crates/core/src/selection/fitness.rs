@@ -34,7 +34,7 @@ pub(super) fn contender(
         });
     };
     if reach == Reach::GivenUp {
-        return Err(Verdict::new(State::Unreachable, NO_ANSWER));
+        return Err(unreachable(reach));
     }
     if leap == LeapIndicator::Unsynchronised {
         return Err(Verdict::new(
@@ -85,13 +85,28 @@ pub(super) fn drop_stale(contenders: &mut Vec<Contender>, verdicts: &mut Verdict
     contenders.retain(|contender| {
         let stale = contender.reach != Reach::Reachable && contender.view.newest > known;
         if stale {
-            verdicts.settle(contender.source, Verdict::new(State::Unreachable, NO_ANSWER));
+            verdicts.settle(contender.source, unreachable(contender.reach));
         }
         !stale
     });
 }
 
-const NO_ANSWER: &str = "no answer to the last 8 polls";
+/// Of the silent, those that agree but are too far off to be followed: that they say nothing is why.
+pub(super) fn name_the_silent(contenders: &[Contender], verdicts: &mut Verdicts) {
+    for contender in contenders.iter().filter(|contender| contender.reach != Reach::Reachable) {
+        if verdicts.state(contender.source) == Some(State::Outlier) {
+            verdicts.settle(contender.source, unreachable(contender.reach));
+        }
+    }
+}
+
+fn unreachable(reach: Reach) -> Verdict {
+    let reason = match reach {
+        Reach::GivenUp => "it refuses to serve, or has been silent for too long",
+        Reach::Reachable | Reach::Silent { .. } => "no answer to the last 8 polls",
+    };
+    Verdict::new(State::Unreachable, reason)
+}
 
 /// What is said of a contender that agrees but has too few measurements to be followed.
 pub(super) fn unseasoned(contender: &Contender, settings: &Settings) -> Verdict {

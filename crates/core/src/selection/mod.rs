@@ -20,7 +20,7 @@ mod verdict;
 mod wording;
 
 pub(crate) use candidate::Contender;
-pub use candidate::{Candidate, Options, Reach, SourceId, View};
+pub use candidate::{Candidate, Options, Proof, Reach, SourceId, View};
 pub use orphan::Orphan;
 pub use verdict::{Decision, Outcome, Standing, State, Verdict};
 
@@ -66,7 +66,8 @@ pub enum AuthenticationPolicy {
     Require,
     /// They are used only while no source is configured with authentication.
     Prefer,
-    /// With authenticated sources beside them, those are trusted and required.
+    /// With authenticated sources beside them, those are trusted and required, and so are reference
+    /// clocks.
     Mix,
     /// They are sources like any other.
     Ignore,
@@ -89,8 +90,8 @@ impl Default for Settings {
     }
 }
 
-/// A source that has this many measurements more than it needs is not kept waiting for others.
-const PATIENCE: usize = 2;
+/// A source that has so many measurements more than it needs is not kept waiting for others.
+const PATIENCE: usize = 1;
 /// The first decision waits for others in no more rounds than this for each candidate.
 const WAITING_ROUNDS: usize = 4;
 
@@ -151,6 +152,7 @@ impl Selection {
         }
         self.convictions.expire(candidates);
         let decision = self.decide(candidates, &options, &contenders, &mut verdicts);
+        fitness::name_the_silent(&contenders, &mut verdicts);
         let standings = candidates.iter().zip(options).map(|(candidate, options)| {
             let interval = candidate.view.filter(View::is_sane).map(|view| view.interval());
             let score = self.system_peer.score(candidate.source);

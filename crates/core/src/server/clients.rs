@@ -226,7 +226,8 @@ impl Uses {
 
     fn hear(&mut self, now: Instant, last_was_dropped: bool) {
         if self.last != Self::NEVER {
-            let interval = (now - self.last).seconds().max(Self::SHORTEST).log2() as f32;
+            // To the next power of two: how often is a matter of what the client is set to.
+            let interval = (now - self.last).seconds().max(Self::SHORTEST).log2().round() as f32;
             let mean = match last_was_dropped {
                 false => &mut self.interval,
                 true => &mut self.interval_if_dropped,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use timeball_auth::nts::response::Rejection;
 
+use super::answer::Proof;
 use super::refusal::Refusal;
 use super::responder::Verdict;
 use crate::engine::StampQuality;
@@ -22,6 +24,18 @@ pub struct Counters {
     /// Answered in interleaved mode (RFC 9769).
     #[serde(default)]
     pub interleaved: u64,
+    /// Requests that a key or NTS authenticated, whatever became of them.
+    #[serde(default)]
+    pub authenticated: u64,
+    /// Of those, the ones that NTS authenticated.
+    #[serde(default)]
+    pub nts_authenticated: u64,
+    /// Requests with a cookie that is none of ours, or too old: answered with an NTS NAK.
+    #[serde(default)]
+    pub nts_bad_cookies: u64,
+    /// Requests with a good cookie and a wrong authenticator: answered with an NTS NAK.
+    #[serde(default)]
+    pub nts_bad_authenticators: u64,
     /// Who took the receive timestamps of what was answered.
     #[serde(default)]
     pub received_by: StampCounts,
@@ -31,6 +45,12 @@ pub struct Counters {
     /// Broadcasts sent.
     #[serde(default)]
     pub broadcasts: u64,
+    /// Clients that asked for keys (NTS-KE).
+    #[serde(default)]
+    pub key_exchanges: u64,
+    /// Of those, turned away to limit the rate or the number of connections.
+    #[serde(default)]
+    pub key_exchanges_dropped: u64,
     /// Reports and commands (chronyc).
     #[serde(default)]
     pub commands: u64,
@@ -76,8 +96,16 @@ impl Counters {
 
     /// Requests for the time from clients that may be served, whatever became of them.
     pub fn requests(&self) -> u64 {
-        let answered = self.answered.saturating_add(self.kissed);
-        answered.saturating_add(self.refused.by(Refusal::RateLimited))
+        let refused = [
+            Refusal::RateLimited,
+            Refusal::MalformedNts,
+            Refusal::UnknownKey,
+            Refusal::KeyNotForHost,
+            Refusal::BadMac,
+            Refusal::MissingMac,
+        ];
+        let refused = refused.into_iter().map(|refusal| self.refused.by(refusal));
+        refused.fold(self.answered.saturating_add(self.kissed), u64::saturating_add)
     }
 
     /// Adds another worker's counters.
@@ -87,7 +115,13 @@ impl Counters {
             (&mut self.leaked, other.leaked),
             (&mut self.kissed, other.kissed),
             (&mut self.interleaved, other.interleaved),
+            (&mut self.authenticated, other.authenticated),
+            (&mut self.nts_authenticated, other.nts_authenticated),
+            (&mut self.nts_bad_cookies, other.nts_bad_cookies),
+            (&mut self.nts_bad_authenticators, other.nts_bad_authenticators),
             (&mut self.broadcasts, other.broadcasts),
+            (&mut self.key_exchanges, other.key_exchanges),
+            (&mut self.key_exchanges_dropped, other.key_exchanges_dropped),
             (&mut self.commands, other.commands),
             (&mut self.commands_dropped, other.commands_dropped),
         ] {
@@ -98,6 +132,26 @@ impl Counters {
         for (count, added) in self.refused.0.iter_mut().zip(other.refused.0) {
             *count = count.saturating_add(added);
         }
+    }
+
+    pub(super) fn count_proof(&mut self, proof: &Proof) {
+        let (any, nts) = match proof {
+            Proof::None => (0, 0),
+            Proof::Key(_) => (1, 0),
+            Proof::Nts(_) => (1, 1),
+        };
+        self.authenticated = self.authenticated.saturating_add(any);
+        self.nts_authenticated = self.nts_authenticated.saturating_add(nts);
+    }
+
+    pub(super) fn count_rejection(&mut self, rejection: Rejection) {
+        let count = match rejection {
+            Rejection::Cookie => &mut self.nts_bad_cookies,
+            Rejection::Authenticator => &mut self.nts_bad_authenticators,
+            // Refused, and counted as such.
+            Rejection::Malformed => return,
+        };
+        *count = count.saturating_add(1);
     }
 
     pub(super) fn count(&mut self, verdict: Verdict) {

@@ -6,11 +6,13 @@
 //! counted under the [`Refusal`] that refused it. What is remembered beyond one request is bounded by
 //! [`ClientLog`]: who asked ([`clients`]), and when the answers left (`interleaving`).
 pub mod access;
+mod answer;
 mod broadcast;
 pub mod clients;
 pub mod counters;
 mod interleaving;
 mod memory;
+mod nts;
 pub mod rate_limit;
 pub mod refusal;
 mod request;
@@ -19,9 +21,11 @@ mod stamps;
 pub mod view;
 
 pub use access::{Access, AccessRules, Extent};
+pub use answer::MAX_ANSWER_LEN;
 pub use clients::{Activity, Client, Clients, Habit, Service, Treatment};
 pub use counters::{Counters, StampCounts};
 pub use interleaving::Held;
+pub use nts::CookieKeys;
 pub use refusal::Refusal;
 pub use responder::{Arrival, Responder, Verdict};
 pub use view::{LOCAL_CLOCK, SMOOTHED_TIME, ServerView};
@@ -37,6 +41,8 @@ pub struct Settings {
     pub allow: Vec<IpNet>,
     /// Networks not to answer, though they are within an allowed one; the longest prefix wins.
     pub deny: Vec<IpNet>,
+    /// Networks that are answered only if a key authenticates the request.
+    pub require_key: Vec<IpNet>,
     /// Limit of requests per client.
     pub rate_limit: Option<RateLimit>,
     /// Memory for what is known of clients, and for interleaved mode (RFC 9769); `None`: there is
@@ -53,6 +59,7 @@ impl Default for Settings {
         Self {
             allow: Vec::new(),
             deny: Vec::new(),
+            require_key: Vec::new(),
             rate_limit: None,
             client_log: Some(ClientLog::default()),
             broadcasts: Vec::new(),

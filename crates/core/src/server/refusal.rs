@@ -56,10 +56,22 @@ refusals! {
     Broadcast = "broadcast",
     /// A crypto-NAK, which only an answer can be.
     CryptoNak = "crypto-nak",
-    /// A message authentication code made with a key we do not have.
-    UnknownKey = "unknown-key",
+    /// A request that was sent to a broadcast or multicast address: with a forged sender it would have
+    /// all servers of a network answer one host.
+    SentToEverybody = "sent-to-everybody",
     /// More requests than the rate limit has answers.
     RateLimited = "rate-limited",
+    /// An NTS authenticator, but not exactly one cookie and one unique identifier, or lengths that do not
+    /// add up (RFC 8915 §5).
+    MalformedNts = "malformed-nts",
+    /// A message authentication code made with a key we do not have.
+    UnknownKey = "unknown-key",
+    /// A message authentication code made with a key that is for other hosts.
+    KeyNotForHost = "key-not-for-host",
+    /// A message authentication code that is wrong, or has not the length that it should have.
+    BadMac = "bad-mac",
+    /// No message authentication code, where this client has to have one.
+    MissingMac = "missing-mac",
 }
 
 impl From<Garbage> for Refusal {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use timeball_auth::{KeyId, Keys};
 use timeball_wire::{Message, Mode, NTP_PORT, Packet, Trailer, classify};
 
 use super::refusal::Refusal;
@@ -31,9 +32,7 @@ pub(super) fn check_sender(from: SocketAddr) -> Result<(), Refusal> {
 
 /// The datagram as a request for the time.
 ///
-/// Extension fields are left unread: an unknown one does not change the question (RFC 7822 §3). A
-/// request with a MAC is refused in silence rather than by the crypto-NAK of RFC 5905 §9.2: a
-/// crypto-NAK is itself not authenticated, so no careful client heeds it.
+/// Extension fields do not change the question (RFC 7822 §3).
 pub(super) fn time_request(datagram: &[u8], source_port: u16) -> Result<Packet<'_>, Refusal> {
     let packet = match classify(datagram) {
         Message::Time(packet) => packet,
@@ -52,8 +51,27 @@ pub(super) fn time_request(datagram: &[u8], source_port: u16) -> Result<Packet<'
         Mode::Private => return Err(Refusal::PrivateMessage),
     }
     match packet.trailer {
-        Trailer::None => Ok(packet),
+        Trailer::None | Trailer::Mac { .. } => Ok(packet),
         Trailer::CryptoNak => Err(Refusal::CryptoNak),
-        Trailer::Mac { .. } => Err(Refusal::UnknownKey),
+    }
+}
+
+/// The key that the request proves to know, if it has a MAC.
+///
+/// Where it does not, it is refused in silence rather than by the crypto-NAK of RFC 5905 §9.2: a
+/// crypto-NAK is itself not authenticated, so no careful client heeds it.
+pub(super) fn signer(
+    request: &Packet<'_>,
+    client: IpAddr,
+    keys: &Keys,
+) -> Result<Option<KeyId>, Refusal> {
+    let Trailer::Mac { key_id, digest } = request.trailer else { return Ok(None) };
+    let key = KeyId::new(key_id).and_then(|id| keys.get(id)).ok_or(Refusal::UnknownKey)?;
+    if !key.is_for(client) {
+        return Err(Refusal::KeyNotForHost);
+    }
+    match key.verify(request.header.version, request.bytes_before_trailer(), digest) {
+        true => Ok(Some(key.id())),
+        false => Err(Refusal::BadMac),
     }
 }

@@ -1,28 +1,35 @@
 //! The answer to a request for the time (RFC 5905 §9.2 "fast transmit").
 //!
 //! Stateless but for the rate limit and interleaved mode (RFC 9769), and nothing that arrives here
-//! changes what another client hears. Only requests are answered, mode 3 and version 1's equivalent, with exactly one header, which is
-//! never longer than the request; so an answer can neither amplify a forged request nor elicit
-//! another answer.
+//! changes what another client hears. Only requests are answered, mode 3 and version 1's equivalent,
+//! with exactly one header, and with a digest, extension fields or NTS's proof if the request has them:
+//! never more than was asked with.
+//! So an answer can neither amplify a forged request nor elicit another answer.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use timeball_auth::Keys;
 use timeball_wire::{
-    Header, Instant, KissCode, LeapIndicator, Mode, NtpShort, NtpTimestamp, ReferenceId, Span,
-    Timestamp,
+    Header, Instant, KissCode, LeapIndicator, Mode, MonoRoot, NtpShort, NtpTimestamp, Packet,
+    ReferenceId, Span, Timestamp,
 };
 
 use super::access::{Access, AccessRules, Extent};
+use super::answer::{
+    Answer, Kind, MAX_ANSWER_LEN, Proof, Protection, protection, unique_identifier,
+};
 use super::broadcast::Broadcasts;
 use super::clients::{Asking, Clients, Habit, Service, Treatment};
 use super::counters::Counters;
 use super::interleaving::{Departure, Held};
 use super::memory::Memory;
+use super::nts::CookieKeys;
 use super::rate_limit::{RateLimiter, Ruling};
 use super::refusal::Refusal;
-use super::request::{check_sender, time_request};
+use super::request::{check_sender, signer, time_request};
 use super::stamps::{Stamps, reference_timestamp};
 use super::view::SMOOTHED_TIME;
 use super::{RateLimit, ServerView, Settings};
@@ -42,6 +49,8 @@ pub struct Arrival {
     pub monotonic: Instant,
     /// Sender.
     pub from: SocketAddr,
+    /// Whether it was sent to a broadcast or multicast address.
+    pub to_everybody: bool,
 }
 
 /// What to do with a datagram.
@@ -67,6 +76,9 @@ pub struct Responder {
     pending: Option<NtpTimestamp>,
     broadcasts: Broadcasts,
     settings: Settings,
+    keys: Arc<Keys>,
+    /// Unless there is no NTS.
+    cookies: Option<CookieKeys>,
     view: ServerView,
     stamps: Stamps,
     hash_key: [u8; 16],
@@ -91,6 +103,8 @@ impl Responder {
             pending: None,
             broadcasts: Broadcasts::default(),
             settings: Settings::default(),
+            keys: Arc::default(),
+            cookies: None,
             view,
             stamps: Stamps::default(),
             hash_key,
@@ -123,6 +137,17 @@ impl Responder {
             };
             Limit { limiter, least_poll: least_poll(limit) }
         });
+    }
+
+    /// Knows these keys from now on.
+    pub fn take_keys(&mut self, keys: Arc<Keys>) {
+        self.keys = keys;
+    }
+
+    /// Opens cookies with these keys from now on; without any, requests that NTS protects are answered
+    /// like others, which no client with NTS will believe.
+    pub fn take_cookie_keys(&mut self, keys: Option<CookieKeys>) {
+        self.cookies = keys;
     }
 
     /// Serves, or does not serve, these clients from now on.
@@ -174,6 +199,21 @@ impl Responder {
         self.counters.commands_dropped = self.counters.commands_dropped.saturating_add(dropped);
         if let (Some(memory), Some(from)) = (&mut self.memory, from) {
             memory.clients.note(from, Service::Command, treatment, now);
+        }
+    }
+
+    /// Counts clients that asked somebody else here for keys.
+    pub fn count_key_exchanges(&mut self, served: u64, dropped: u64) {
+        let counters = &mut self.counters;
+        let all = served.saturating_add(dropped);
+        counters.key_exchanges = counters.key_exchanges.saturating_add(all);
+        counters.key_exchanges_dropped = counters.key_exchanges_dropped.saturating_add(dropped);
+    }
+
+    /// Takes note of a client that asked for keys.
+    pub fn note_key_exchange(&mut self, from: IpAddr, treatment: Treatment, now: Instant) {
+        if let Some(memory) = &mut self.memory {
+            memory.clients.note(from, Service::KeyExchange, treatment, now);
         }
     }
 
@@ -234,39 +274,89 @@ impl Responder {
         None
     }
 
-    /// Judges a datagram and writes the answer, if it gets one, to `out`.
+    /// Judges a datagram and writes the answer, if it gets one, to `out`. What a key has authenticated
+    /// is answered with the same key.
     pub fn respond(
         &mut self,
         request: &[u8],
         arrival: &Arrival,
-        out: &mut [u8; Header::LEN],
+        out: &mut [u8; MAX_ANSWER_LEN],
     ) -> Verdict {
         let verdict = match self.answer(request, arrival) {
-            Ok((header, verdict)) => {
-                *out = header.to_bytes();
-                verdict
-            }
+            Ok(answer) => self.write(&answer, request.len(), out),
             Err(refusal) => Verdict::Silence(refusal),
         };
         self.counters.count(verdict);
         verdict
     }
 
-    fn answer(&mut self, request: &[u8], arrival: &Arrival) -> Result<(Header, Verdict), Refusal> {
+    fn write(
+        &mut self,
+        answer: &Answer<'_>,
+        request_len: usize,
+        out: &mut [u8; MAX_ANSWER_LEN],
+    ) -> Verdict {
+        let room = out.get_mut(..request_len).unwrap_or_default();
+        match (answer.write(&self.keys, self.cookies.as_mut(), room), &answer.kind) {
+            (Ok(len), Kind::Time) => Verdict::Answer(len),
+            (Ok(len), Kind::Rate | Kind::NtsNak) => Verdict::Kiss(len),
+            // Longer than any that we read.
+            (Err(_), _) => {
+                self.pending = None;
+                Verdict::Silence(Refusal::Malformed)
+            }
+        }
+    }
+
+    fn answer<'r>(&mut self, request: &'r [u8], arrival: &Arrival) -> Result<Answer<'r>, Refusal> {
         self.pending = None;
         check_sender(arrival.from)?;
         let client = arrival.from.ip();
         if !self.access.allows(client) {
             return Err(Refusal::Denied);
         }
-        let request = time_request(request, arrival.from.port())?.header;
+        let packet = time_request(request, arrival.from.port())?;
+        if arrival.to_everybody {
+            return Err(Refusal::SentToEverybody);
+        }
+        let ruling = self.ruling(client, arrival.monotonic);
+        if ruling == Ruling::Over {
+            return Err(Refusal::RateLimited);
+        }
+        // Not before: what costs most is to have a request prove itself.
+        let proof = match protection(&packet, self.cookies.as_ref())? {
+            Protection::None => match signer(&packet, client, &self.keys)? {
+                Some(key) => Proof::Key(key),
+                None if self.must_have_key(client) => return Err(Refusal::MissingMac),
+                None => Proof::None,
+            },
+            Protection::Proven(client) => Proof::Nts(client),
+            Protection::Unproven(rejection) => {
+                self.counters.count_rejection(rejection);
+                return Ok(self.kiss(&packet, Kind::NtsNak, Proof::None));
+            }
+        };
+        self.counters.count_proof(&proof);
+        match ruling {
+            Ruling::Kiss => return Ok(self.kiss(&packet, Kind::Rate, proof)),
+            Ruling::Leak => self.counters.leaked = self.counters.leaked.saturating_add(1),
+            Ruling::Within | Ruling::Over => {}
+        }
+        let header = self.time(&packet.header, arrival);
+        let mono_root = asks_for_mono_root(&packet)
+            .then(|| self.view.mono_root_at(arrival.monotonic, header.receive_timestamp));
+        let unique_identifier = unique_identifier(&packet);
+        Ok(Answer { header, mono_root, unique_identifier, proof, kind: Kind::Time })
+    }
+
+    /// Takes note of a client's request, and judges whether it is one too many.
+    fn ruling(&mut self, client: IpAddr, now: Instant) -> Ruling {
         let memory = self.memory.as_mut();
-        let asking =
-            memory.and_then(|memory| memory.clients.asks(client, Service::Ntp, arrival.monotonic));
+        let asking = memory.and_then(|memory| memory.clients.asks(client, Service::Ntp, now));
         let ruling = match &mut self.limit {
             Some(limit) => {
                 let habit = asking.as_ref().map_or(Habit::Steady, Asking::habit);
-                limit.limiter.judge(client, habit, arrival.monotonic)
+                limit.limiter.judge(client, habit, now)
             }
             None => Ruling::Within,
         };
@@ -276,13 +366,12 @@ impl Responder {
                 Ruling::Over => Treatment::Dropped,
             });
         }
-        match ruling {
-            Ruling::Within => {}
-            Ruling::Leak => self.counters.leaked = self.counters.leaked.saturating_add(1),
-            Ruling::Kiss => return Ok((self.kiss(&request), Verdict::Kiss(Header::LEN))),
-            Ruling::Over => return Err(Refusal::RateLimited),
-        }
-        Ok((self.time(&request, arrival), Verdict::Answer(Header::LEN)))
+        ruling
+    }
+
+    fn must_have_key(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.settings.require_key.iter().any(|net| net.contains(&client))
     }
 
     /// The time, as far as we know it.
@@ -336,8 +425,7 @@ impl Responder {
 
     /// Served time minus system clock.
     fn offset(&self, now: Instant) -> Span {
-        let offset = self.view.served_offset.map_or(0.0, |served| served.offset_at(now));
-        Span::from_seconds(offset)
+        self.view.offset_at(now)
     }
 
     /// A header without timestamps but the reference's.
@@ -359,24 +447,30 @@ impl Responder {
         }
     }
 
-    /// A kiss-o'-death: slow down (RFC 5905 §7.4). It says nothing of our clock, as receive and
-    /// transmit timestamps of a kiss must be ignored.
-    fn kiss(&self, request: &Header) -> Header {
-        Header {
+    /// A kiss-o'-death (RFC 5905 §7.4). It says nothing of our clock, as receive and transmit timestamps
+    /// of a kiss must be ignored.
+    fn kiss<'r>(&self, request: &Packet<'r>, kind: Kind, proof: Proof) -> Answer<'r> {
+        let code = match kind {
+            Kind::Rate | Kind::Time => KissCode::Rate.to_bytes(),
+            Kind::NtsNak => *b"NTSN",
+        };
+        let header = Header {
             leap: LeapIndicator::Unsynchronised,
-            version: request.version,
+            version: request.header.version,
             mode: Mode::Server,
             stratum: 0,
-            poll: self.poll(request),
+            poll: self.poll(&request.header),
             precision: self.view.precision,
             root_delay: NtpShort::default(),
             root_dispersion: NtpShort::default(),
-            reference_id: ReferenceId::from_bytes(KissCode::Rate.to_bytes()),
+            reference_id: ReferenceId::from_bytes(code),
             reference_timestamp: NtpTimestamp::ZERO,
-            origin_timestamp: request.transmit_timestamp,
-            receive_timestamp: request.transmit_timestamp,
-            transmit_timestamp: request.transmit_timestamp,
-        }
+            origin_timestamp: request.header.transmit_timestamp,
+            receive_timestamp: request.header.transmit_timestamp,
+            transmit_timestamp: request.header.transmit_timestamp,
+        };
+        let unique_identifier = unique_identifier(request);
+        Answer { header, mono_root: None, unique_identifier, proof, kind }
     }
 
     /// The client's own poll interval, but none that the rate limit would not bear.
@@ -402,6 +496,10 @@ impl Responder {
             root_dispersion: view.root_dispersion_at(now),
         }
     }
+}
+
+fn asks_for_mono_root(request: &Packet<'_>) -> bool {
+    request.extension_fields().any(|field| MonoRoot::from_field(&field).is_some())
 }
 
 /// The fields of an answer that say whom the clock follows, and how closely.

@@ -1,8 +1,11 @@
 //! What the server says of its own clock; the engine publishes it, every worker reads it.
 
 use serde::{Deserialize, Serialize};
-use timeball_wire::{Instant, LeapIndicator, NtpShort, ReferenceId, Timestamp};
+use timeball_wire::{
+    Instant, LeapIndicator, MonoRoot, NtpShort, NtpTimestamp, ReferenceId, Span, Time32, Timestamp,
+};
 
+use crate::discipline::Corrections;
 use crate::discipline::smoothing::ServedOffset;
 
 /// The address that ntpd and chrony give to a clock which is its own reference; clients that see it
@@ -37,6 +40,9 @@ pub struct ServerView {
     /// Served time minus system clock: what is still to be slewed, and what is being smoothed; `None`:
     /// nothing.
     pub served_offset: Option<ServedOffset>,
+    /// What was done to the time served.
+    #[serde(default)]
+    pub corrections: Corrections,
 }
 
 impl ServerView {
@@ -53,11 +59,12 @@ impl ServerView {
             as_of,
             dispersion_rate: 0.0,
             served_offset: None,
+            corrections: Corrections::begin(0),
         }
     }
 
     /// What a server says whose own clock is the reference, by an operator's decree: however far it is
-    /// from true time, it claims no root delay and no more root dispersion than its precision.
+    /// from true time, it claims neither root delay nor root dispersion.
     pub fn local(stratum: u8, precision: i8, reference_time: Timestamp, as_of: Instant) -> Self {
         Self {
             leap: LeapIndicator::NoWarning,
@@ -66,16 +73,41 @@ impl ServerView {
             reference_id: LOCAL_CLOCK,
             reference_time,
             root_delay: 0.0,
-            root_dispersion: f64::from(precision).exp2(),
+            root_dispersion: 0.0,
             as_of,
             dispersion_rate: 0.0,
             served_offset: None,
+            corrections: Corrections::begin(0),
         }
+    }
+
+    /// Time served minus system clock.
+    pub fn offset_at(&self, now: Instant) -> Span {
+        let offset = self.served_offset.map_or(0.0, |served| served.offset_at(now));
+        Span::from_seconds(offset)
     }
 
     /// Root dispersion at `now`, never understated.
     pub fn root_dispersion_at(&self, now: Instant) -> NtpShort {
+        NtpShort::from_seconds_ceil(self.dispersion_at(now))
+    }
+
+    /// The answer to a packet that asks for monotonic time and finer root values, and arrived at
+    /// `receive` by the time served.
+    pub fn mono_root_at(&self, now: Instant, receive: NtpTimestamp) -> MonoRoot {
+        // Smoothed time follows the corrections in its own way.
+        let smoothed = self.served_offset.is_some_and(|served| served.is_smoothing_at(now));
+        let monotonic = receive.later_by(-self.corrections.phase);
+        MonoRoot {
+            root_delay: Time32::from_seconds_ceil(self.root_delay),
+            root_dispersion: Time32::from_seconds_ceil(self.dispersion_at(now)),
+            receive: if smoothed || receive.is_zero() { NtpTimestamp::ZERO } else { monotonic },
+            epoch: self.corrections.epoch,
+        }
+    }
+
+    fn dispersion_at(&self, now: Instant) -> f64 {
         let age = (now - self.as_of).seconds().max(0.0);
-        NtpShort::from_seconds_ceil(self.root_dispersion + age * self.dispersion_rate)
+        self.root_dispersion + age * self.dispersion_rate
     }
 }

@@ -21,6 +21,7 @@ impl Machine {
                 raw: None,
                 asleep: Span::ZERO,
                 frequency,
+                uncertainty: Span::ZERO,
             },
         }
     }
@@ -118,6 +119,62 @@ fn a_stamp_taken_before_a_backward_step_is_still_understood() {
     assert_eq!(timeline.observe(machine.now).step, Some(Span::from_secs(-5)));
     assert_eq!(stamped.error(timeline.oscillator_at(stamped.now.system)), 0);
     assert_eq!(machine.error(timeline.oscillator_at(machine.now.system)), 0);
+}
+
+/// The machine's clocks, with an interruption before the monotonic clock was read.
+fn interrupted(machine: &Machine, by: Span) -> Now {
+    Now { monotonic: machine.now.monotonic + by, uncertainty: by, ..machine.now }
+}
+
+#[test]
+fn an_interrupted_reading_is_no_step() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(1.0);
+    let late = Span::from_millis(4);
+    let now = interrupted(&machine, late);
+    assert!(!timeline.is_disturbed(now));
+    assert_eq!(timeline.observe(now), Disturbance::default());
+    // As much as the clock's uncertainty may pass for sleep, and no more.
+    let asleep = |millis| Now {
+        asleep: Span::from_millis(millis),
+        uncertainty: Span::from_millis(20),
+        ..machine.now
+    };
+    assert!(!timeline.is_disturbed(asleep(20)));
+    assert!(timeline.is_disturbed(asleep(25)));
+    let claims_too_little = Now { uncertainty: Span::from_millis(3), ..now };
+    timeline.observe(machine.now);
+    assert!(timeline.is_disturbed(claims_too_little));
+    assert_eq!(timeline.observe(claims_too_little).step, Some(-late));
+}
+
+#[test]
+fn the_size_of_a_step_is_put_right_by_the_next_good_reading() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(machine.now);
+    machine.run(1.0);
+    machine.step(Span::from_millis(9));
+    let late = Span::from_millis(4);
+    let step = timeline.observe(interrupted(&machine, late)).step;
+    assert_eq!(step, Some(Span::from_millis(5)));
+    machine.run(1.0);
+    assert_eq!(timeline.observe(machine.now), Disturbance::default());
+    assert_eq!(machine.error(timeline.now()), 0);
+    // From here on small steps are seen again.
+    machine.step(Span::from_nanos(60_000));
+    assert_eq!(timeline.observe(machine.now).step, Some(Span::from_nanos(60_000)));
+    assert_eq!(machine.error(timeline.now()), 0);
+}
+
+#[test]
+fn a_start_with_an_interrupted_reading_is_no_step_later() {
+    let mut machine = Machine::new(0.0);
+    let mut timeline = Timeline::new(interrupted(&machine, Span::from_millis(4)));
+    machine.run(1.0);
+    assert_eq!(timeline.observe(machine.now), Disturbance::default());
+    machine.step(Span::from_nanos(60_000));
+    assert_eq!(timeline.observe(machine.now).step, Some(Span::from_nanos(60_000)));
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl Clock {
             raw: None,
             asleep: Span::ZERO,
             frequency: self.frequency,
+            uncertainty: Span::ZERO,
         }
     }
 

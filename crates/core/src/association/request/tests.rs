@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use timeball_auth::Keys;
 use timeball_wire::{ExtensionField, FieldType, KissCode, PacketWriter, Timestamp};
 
 use super::*;
@@ -31,16 +32,16 @@ fn answer() -> Header {
 }
 
 fn examine(header: &Header) -> Result<Reply, Reject> {
-    request().examine(request().destination, &header.to_bytes())
+    request().examine(request().destination, &header.to_bytes(), Keys::NONE)
 }
 
 fn examine_bytes(bytes: &[u8]) -> Result<Reply, Reject> {
-    request().examine(request().destination, bytes)
+    request().examine(request().destination, bytes, Keys::NONE)
 }
 
 #[test]
 fn a_request_tells_nothing_but_its_version_and_random_bits() {
-    let bytes = request().to_bytes();
+    let bytes = request().header().to_bytes();
     let mut expected = [0; 48];
     expected[0] = 0b00_100_011;
     expected[3] = 0x20;
@@ -60,14 +61,20 @@ fn the_answer_to_the_request_is_accepted() {
 #[test]
 fn a_mapped_address_is_the_same_server() {
     let mapped = "[::ffff:192.0.2.1]:123".parse().expect("an address");
-    assert_eq!(request().examine(mapped, &answer().to_bytes()), Ok(Reply::Time(answer())));
+    assert_eq!(
+        request().examine(mapped, &answer().to_bytes(), Keys::NONE),
+        Ok(Reply::Time(answer()))
+    );
 }
 
 #[test]
 fn answers_from_elsewhere_are_rejected() {
     for elsewhere in ["192.0.2.2:123", "192.0.2.1:124", "[2001:db8::1]:123"] {
         let from = elsewhere.parse().expect("an address");
-        assert_eq!(request().examine(from, &answer().to_bytes()), Err(Reject::WrongSource));
+        assert_eq!(
+            request().examine(from, &answer().to_bytes(), Keys::NONE),
+            Err(Reject::WrongSource)
+        );
     }
 }
 
@@ -118,7 +125,7 @@ fn each_broken_rule_has_its_name() {
 #[test]
 fn a_version_never_asked_for_is_rejected() {
     let request = Request { version: 3, ..request() };
-    let result = request.examine(request.destination, &answer().to_bytes());
+    let result = request.examine(request.destination, &answer().to_bytes(), Keys::NONE);
     assert_eq!(result, Err(Reject::WrongVersion));
 }
 

@@ -1,5 +1,6 @@
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use timeball_auth::Keys;
 use timeball_wire::{Header, Mode, NtpShort, Timestamp};
 
 use std::net::IpAddr;
@@ -10,7 +11,13 @@ use crate::estimator::{self, Frequency};
 use crate::server::ServerView;
 use crate::timeline::Timeline;
 
+mod authenticated;
+mod authenticated_peers;
+mod corrections;
+mod forged_macs;
+mod forged_nts;
 mod interleaved;
+mod nts;
 mod options;
 mod symmetric;
 
@@ -24,6 +31,7 @@ struct Bench {
     rng: ChaCha20Rng,
     association: Association,
     own_addresses: Vec<IpAddr>,
+    keys: Keys,
     served: Option<ServerView>,
     leap_second: Option<Timestamp>,
     exchanges: u64,
@@ -37,6 +45,7 @@ macro_rules! surroundings {
             precision: 1e-7,
             frequency: Frequency { value: 0.0, sd: 1e-6 },
             served: $bench.served.as_ref(),
+            keys: &$bench.keys,
             own_addresses: &$bench.own_addresses,
             leap_second: $bench.leap_second,
         }
@@ -51,6 +60,7 @@ impl Bench {
             raw: None,
             asleep: Span::ZERO,
             frequency: 0.0,
+            uncertainty: Span::ZERO,
         };
         let frequency = Frequency { value: 0.0, sd: 1e-6 };
         let estimator = Estimator::new(estimator::Settings::default(), frequency);
@@ -61,6 +71,7 @@ impl Bench {
             rng: ChaCha20Rng::from_seed([7; 32]),
             association: Association::new(settings, address, estimator, now.monotonic),
             own_addresses: vec![LOCAL.parse().expect("an address")],
+            keys: Keys::default(),
             served: None,
             leap_second: None,
             exchanges: 0,
@@ -82,12 +93,14 @@ impl Bench {
         self.association.handle_timeout(self.now, 0.0);
         self.exchanges += 1;
         let exchange = ExchangeId(self.exchanges);
+        let bytes = self.poll(exchange).expect("a request is due");
+        (exchange, header_of(&bytes))
+    }
+
+    /// The request that is due now, if there is one.
+    fn poll(&mut self, exchange: ExchangeId) -> Option<Vec<u8>> {
         let surroundings = surroundings!(self);
-        let bytes = self
-            .association
-            .poll_request(self.now, &surroundings, exchange, &mut self.rng)
-            .expect("a request is due");
-        (exchange, Header::from_bytes(&bytes))
+        self.association.poll_request(self.now, &surroundings, exchange, &mut self.rng)
     }
 
     /// What a server with the right time answers after a millisecond on the way.
@@ -121,12 +134,15 @@ impl Bench {
         seconds: f64,
     ) -> Result<Accepted, Reject> {
         self.pass(seconds);
-        let bytes = header.to_bytes();
+        self.receive_bytes(exchange, &header.to_bytes())
+    }
+
+    fn receive_bytes(&mut self, exchange: ExchangeId, bytes: &[u8]) -> Result<Accepted, Reject> {
         let answer = Answer {
             exchange,
             from: SERVER.parse().expect("an address"),
             to: Some(LOCAL.parse().expect("an address")),
-            bytes: &bytes,
+            bytes,
             received: self.now.system,
             quality: StampQuality::Kernel,
         };
@@ -147,6 +163,10 @@ impl Bench {
     fn rejected(&self, reject: Reject) -> u64 {
         self.association.statistics().rejected.get(&reject).copied().unwrap_or(0)
     }
+}
+
+fn header_of(datagram: &[u8]) -> Header {
+    Header::from_bytes(datagram.first_chunk().expect("a header"))
 }
 
 fn without_volley() -> Settings {

@@ -1,29 +1,31 @@
 //! Two peers, each with an association with the other.
 
 use super::*;
+use crate::datagram::compose;
 use crate::engine::PeerDatagram;
 
 const ADDRESSES: [&str; 2] = ["192.0.2.1:123", "198.51.100.9:123"];
 /// On the way, either way (s).
-const DELAY: f64 = 0.002;
+pub(super) const DELAY: f64 = 0.002;
 
-struct Peer {
+pub(super) struct Peer {
     /// Its clock minus true time.
     error: Span,
     timeline: Timeline,
-    association: Association,
+    pub(super) association: Association,
     served: ServerView,
     exchanges: u64,
 }
 
-struct Pair {
+pub(super) struct Pair {
     /// True time.
     now: Now,
     rng: ChaCha20Rng,
-    peers: [Peer; 2],
+    pub(super) keys: Keys,
+    pub(super) peers: [Peer; 2],
 }
 
-fn address(peer: usize) -> SocketAddr {
+pub(super) fn address(peer: usize) -> SocketAddr {
     ADDRESSES[peer].parse().expect("an address")
 }
 
@@ -42,13 +44,14 @@ fn synchronised(stratum: u8, now: Now) -> ServerView {
 
 impl Pair {
     /// The first follows a clock and is right, the second does not and is fast by half a second.
-    fn new(settings: [Settings; 2]) -> Self {
+    pub(super) fn new(settings: [Settings; 2]) -> Self {
         let now = Now {
             monotonic: Instant::from_nanos(1_000_000_000),
             system: Timestamp::from_nanos(1_700_000_000_000_000_000),
             raw: None,
             asleep: Span::ZERO,
             frequency: 0.0,
+            uncertainty: Span::ZERO,
         };
         let peer = |index: usize| {
             let error = Span::from_seconds(0.5 * index as f64);
@@ -70,10 +73,10 @@ impl Pair {
         };
         let mut peers = [peer(0), peer(1)];
         peers[0].served = synchronised(2, now);
-        Self { now, rng: ChaCha20Rng::from_seed([9; 32]), peers }
+        Self { now, rng: ChaCha20Rng::from_seed([9; 32]), keys: Keys::default(), peers }
     }
 
-    fn pass(&mut self, seconds: f64) {
+    pub(super) fn pass(&mut self, seconds: f64) {
         let span = Span::from_seconds(seconds);
         self.now.monotonic += span;
         self.now.system += span;
@@ -83,12 +86,12 @@ impl Pair {
         }
     }
 
-    fn now_of(&self, peer: usize) -> Now {
+    pub(super) fn now_of(&self, peer: usize) -> Now {
         Now { system: self.now.system + self.peers[peer].error, ..self.now }
     }
 
     /// Waits until somebody's packet is due: whose, and which.
-    fn next(&mut self) -> (usize, Header) {
+    pub(super) fn next(&mut self) -> (usize, Header) {
         let due = |peer: &Peer| peer.association.next_request().expect("it is online");
         let sender = usize::from(due(&self.peers[1]) < due(&self.peers[0]));
         let wait = (due(&self.peers[sender]) - self.now.monotonic).seconds();
@@ -106,15 +109,27 @@ impl Pair {
             precision: 1e-6,
             frequency: Frequency { value: 0.0, sd: 1e-6 },
             served: Some(served),
+            keys: &self.keys,
             own_addresses: &[],
             leap_second: None,
         };
         let exchange = ExchangeId(*exchanges);
         let bytes = association.poll_request(now, &surroundings, exchange, &mut self.rng);
-        Header::from_bytes(&bytes.expect("a packet is due"))
+        header_of(&bytes.expect("a packet is due"))
     }
 
-    fn receive(&mut self, receiver: usize, header: &Header) -> Result<Accepted, Reject> {
+    /// With the digest that the peers have agreed on.
+    pub(super) fn receive(&mut self, receiver: usize, header: &Header) -> Result<Accepted, Reject> {
+        let key = self.peers[1 - receiver].association.settings().authentication.key();
+        let bytes = compose(header, key.and_then(|id| self.keys.get(id)));
+        self.receive_bytes(receiver, &bytes)
+    }
+
+    pub(super) fn hand_over(
+        &mut self,
+        receiver: usize,
+        datagram: &PeerDatagram<'_>,
+    ) -> Result<Accepted, Reject> {
         let now = self.now_of(receiver);
         let Peer { timeline, association, served, .. } = &mut self.peers[receiver];
         let surroundings = Surroundings {
@@ -122,18 +137,11 @@ impl Pair {
             precision: 1e-6,
             frequency: Frequency { value: 0.0, sd: 1e-6 },
             served: Some(served),
+            keys: &self.keys,
             own_addresses: &[address(receiver).ip()],
             leap_second: None,
         };
-        let bytes = header.to_bytes();
-        let datagram = PeerDatagram {
-            from: address(1 - receiver),
-            to: Some(address(receiver).ip()),
-            bytes: &bytes,
-            received: now.system,
-            quality: StampQuality::Kernel,
-        };
-        association.handle_peer_datagram(now, &datagram, &surroundings, &mut self.rng)
+        association.handle_peer_datagram(now, datagram, &surroundings, &mut self.rng)
     }
 
     /// The next packet arrives: at whom, and what he makes of it.
@@ -144,7 +152,7 @@ impl Pair {
     }
 
     /// So many packets arrive, and whatever becomes of them.
-    fn run(&mut self, packets: usize) {
+    pub(super) fn run(&mut self, packets: usize) {
         for _ in 0..packets {
             let _ = self.step();
         }
@@ -155,13 +163,13 @@ impl Pair {
         last.measured.expect("it was measured")
     }
 
-    fn rejected(&self, peer: usize, reject: Reject) -> u64 {
+    pub(super) fn rejected(&self, peer: usize, reject: Reject) -> u64 {
         let statistics = self.peers[peer].association.statistics();
         statistics.rejected.get(&reject).copied().unwrap_or(0)
     }
 }
 
-fn every(poll: i8) -> Settings {
+pub(super) fn every(poll: i8) -> Settings {
     let poll = PollInterval::new(poll);
     Settings { minpoll: poll, maxpoll: poll, ..Settings::default() }
 }
@@ -224,7 +232,7 @@ fn a_lost_packet_costs_one_measurement() {
     let mut pair = Pair::new([every(6); 2]);
     pair.run(20);
     for lost in [0, 1] {
-        let before = pair.peers[1].association.estimator().len();
+        let before = pair.peers[1].association.statistics().accepted;
         let mut sent = 0;
         // Every third packet of one of them is lost.
         for _ in 0..60 {
@@ -235,7 +243,7 @@ fn a_lost_packet_costs_one_measurement() {
                 let _ = pair.receive(1 - sender, &header);
             }
         }
-        let made = pair.peers[1].association.estimator().len() - before;
+        let made = pair.peers[1].association.statistics().accepted - before;
         assert!(made >= 8, "{made} with those of {lost} lost");
         assert!((pair.measured(1).offset + 0.5).abs() < 1e-3, "{:?}", pair.measured(1));
     }

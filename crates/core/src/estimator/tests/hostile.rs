@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use timeball_wire::Span;
 
+use super::super::world::World;
 use super::super::*;
-use super::world::World;
 
 /// Any number of seconds that a bug or an enemy could think of.
 fn seconds() -> impl Strategy<Value = f64> {
@@ -57,6 +57,10 @@ enum Action {
     Restart,
 }
 
+fn method() -> impl Strategy<Value = Method> {
+    prop_oneof![Just(Method::Bank), Just(Method::Classic)]
+}
+
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         4 => measurement().prop_map(Action::Add),
@@ -99,11 +103,17 @@ proptest! {
     #[test]
     fn nothing_but_numbers_comes_out(
         actions in prop::collection::vec(action(), 1..120),
+        method in method(),
         settings in (0..80usize, 0..80usize),
         prior in (seconds(), seconds()),
         at in nanos(),
     ) {
-        let settings = Settings { min_samples: settings.0, max_samples: settings.1, ..Settings::default() };
+        let settings = Settings {
+            method,
+            min_samples: settings.0,
+            max_samples: settings.1,
+            ..Settings::default()
+        };
         let mut estimator =
             Estimator::new(settings, Frequency { value: prior.0, sd: prior.1 });
         let mut last = Oscillator::from_nanos(0);
@@ -144,9 +154,14 @@ proptest! {
 
     /// Moving the origin of a time scale changes nothing but the origin.
     #[test]
-    fn origins_do_not_matter(seed: u64, origin in 0..2_000_000_000i64) {
+    fn origins_do_not_matter(
+        method in method(),
+        seed: u64,
+        origin in 0..2_000_000_000i64,
+    ) {
         let prior = Frequency { value: 0.0, sd: 100e-6 };
-        let [mut here, mut there] = [(); 2].map(|()| Estimator::new(Settings::default(), prior));
+        let settings = Settings { method, ..Settings::default() };
+        let [mut here, mut there] = [(); 2].map(|()| Estimator::new(settings, prior));
         let mut world = World::new(seed);
         let shift = Span::from_secs(origin);
         for _ in 0..20 {
@@ -166,17 +181,32 @@ proptest! {
 
 #[test]
 fn no_measurement_allocates() {
-    let mut world = World::new(1);
+    for method in [Method::Bank, Method::Classic] {
+        let mut world = World::new(1);
+        let prior = Frequency { value: 0.0, sd: 100e-6 };
+        let settings = Settings { method, ..Settings::default() };
+        let mut estimator = Estimator::new(settings, prior);
+        // Tables that all estimators share are made with the first measurement of the process.
+        estimator.add(&world.exchange().unwrap());
+        world.advance(64.0);
+        let allocations = allocation_counter::measure(|| {
+            for poll in 0..300 {
+                // A step in the middle of it takes the rare ways, too.
+                world.server_error = if poll > 150 { 1.0 } else { 0.0 };
+                estimator.add(&world.exchange().unwrap());
+                world.advance(64.0);
+                assert!(estimator.estimate(world.now()).is_some());
+            }
+        });
+        assert_eq!(allocations.count_total, 0, "{method:?}");
+    }
+}
+
+#[test]
+fn memory_is_bounded() {
     let prior = Frequency { value: 0.0, sd: 100e-6 };
-    let mut estimator = Estimator::new(Settings::default(), prior);
-    let allocations = allocation_counter::measure(|| {
-        for poll in 0..300 {
-            // A step in the middle of it takes the rare ways, too.
-            world.server_error = if poll > 150 { 1.0 } else { 0.0 };
-            estimator.add(&world.exchange().unwrap());
-            world.advance(64.0);
-            assert!(estimator.estimate(world.now()).is_some());
-        }
-    });
-    assert_eq!(allocations.count_total, 0);
+    let settings = Settings { method: Method::Bank, ..Settings::default() };
+    let memory = allocation_counter::measure(|| drop(Estimator::new(settings, prior)));
+    println!("{} bytes", memory.bytes_max);
+    assert!(memory.bytes_max <= 256 * 1024, "{memory:?}");
 }

@@ -9,7 +9,7 @@ fn outcome(policy: AuthenticationPolicy, candidates: &[Candidate]) -> Outcome {
 }
 
 fn proven(candidate: Candidate) -> Candidate {
-    Candidate { authenticated: true, ..candidate }
+    Candidate { proof: Proof::Key, ..candidate }
 }
 
 #[test]
@@ -46,6 +46,20 @@ fn mixed_sources_need_a_proven_one_that_agrees() {
     let options = outcome.standings[&SourceId(1)].options;
     assert!(options.trust && options.require);
     assert_eq!(outcome.standings[&SourceId(2)].options, Options::default());
+}
+
+#[test]
+fn a_clock_of_this_machine_needs_no_proof_and_is_none() {
+    let clock = Candidate { proof: Proof::Local, ..source(1, 0.0, 1e-3) };
+    let plain = source(2, 0.0, 1e-3);
+    for policy in [Require, Prefer, Mix, Ignore] {
+        assert_eq!(combination(&outcome(policy, &[clock])).sources, [SourceId(1)], "{policy:?}");
+    }
+    assert_eq!(combination(&outcome(Prefer, &[clock, plain])).sources.len(), 2);
+    let options = |outcome: &Outcome| outcome.standings[&SourceId(1)].options;
+    assert_eq!(options(&outcome(Mix, &[clock, plain])), Options::default());
+    let mixed = outcome(Mix, &[clock, plain, proven(source(3, 0.0, 1e-3))]);
+    assert!(options(&mixed).trust && options(&mixed).require);
 }
 
 #[test]

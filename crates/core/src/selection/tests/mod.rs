@@ -18,7 +18,7 @@ fn source(id: u32, offset: f64, distance: f64) -> Candidate {
     Candidate {
         source: SourceId(id),
         options: Options::default(),
-        authenticated: false,
+        proof: Proof::None,
         reach: Reach::Reachable,
         updated: true,
         leap: LeapIndicator::NoWarning,

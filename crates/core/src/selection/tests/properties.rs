@@ -58,7 +58,13 @@ prop_compose! {
             Reach::Silent { polls: 80 },
             Reach::GivenUp,
         ]),
-        authenticated in prop::bool::weighted(0.1),
+        proof in prop::sample::select(vec![
+            Proof::None,
+            Proof::None,
+            Proof::None,
+            Proof::Key,
+            Proof::Local,
+        ]),
         updated: bool,
         stratum in 0..18u8,
         leap in prop::sample::select(vec![
@@ -77,7 +83,7 @@ prop_compose! {
         Candidate {
             source: SourceId(0),
             options,
-            authenticated,
+            proof,
             reach,
             updated,
             leap,

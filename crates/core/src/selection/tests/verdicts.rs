@@ -28,7 +28,7 @@ fn what_keeps_a_source_from_taking_part() {
         (
             Candidate { reach: Reach::GivenUp, ..healthy },
             State::Unreachable,
-            "no answer to the last 8 polls",
+            "it refuses to serve, or has been silent for too long",
         ),
         (
             Candidate { leap: LeapIndicator::Unsynchronised, ..healthy },
@@ -138,6 +138,15 @@ fn a_source_far_worse_than_the_system_peer_is_not_combined() {
     let outcome = Selection::new(alone).select(&candidates, None);
     assert_eq!(states(&outcome), [State::Selected, State::Outlier, State::Outlier]);
     assert_eq!(reason(&outcome, 1), "agrees, but nothing is combined (combine-limit 0)");
+}
+
+#[test]
+fn who_is_too_far_off_because_it_is_silent_is_unreachable() {
+    let far = source(2, 1e-3, 31e-3);
+    let silent = Candidate { reach: Reach::Silent { polls: 9 }, ..far };
+    let outcome = select(&[source(1, 0.0, 10e-3), silent]);
+    assert_eq!(states(&outcome), [State::Selected, State::Unreachable]);
+    assert_eq!(reason(&outcome, 1), "no answer to the last 8 polls");
 }
 
 #[test]

@@ -2,9 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod authenticated;
+mod forged_macs;
+mod forged_nts;
 mod interleaved;
+mod mono_root;
+mod nts;
 
 use super::*;
+use crate::discipline::Corrections;
 use crate::server::{Broadcast, StampCounts};
 use proptest::prelude::*;
 use timeball_wire::{ExtensionField, FieldType, NTP_PORT, PacketWriter, Span};
@@ -34,6 +40,7 @@ fn synchronised() -> ServerView {
         as_of: UPTIME - Span::from_secs(10),
         dispersion_rate: 15e-6,
         served_offset: None,
+        corrections: Corrections { epoch: 7, phase: Span::from_millis(250) },
     }
 }
 
@@ -52,6 +59,7 @@ fn arrival(from: &str) -> Arrival {
         transmit: NOW,
         monotonic: UPTIME,
         from: from.parse().unwrap(),
+        to_everybody: false,
     }
 }
 
@@ -82,10 +90,14 @@ fn client_request() -> [u8; 48] {
     request(4, Mode::Client).to_bytes()
 }
 
+fn header_of(datagram: &[u8]) -> Header {
+    Header::from_bytes(datagram.first_chunk().unwrap())
+}
+
 fn ask(responder: &mut Responder, request: &[u8], from: &str) -> (Verdict, Header) {
-    let mut out = [0; 48];
+    let mut out = [0; MAX_ANSWER_LEN];
     let verdict = responder.respond(request, &arrival(from), &mut out);
-    (verdict, Header::from_bytes(&out))
+    (verdict, header_of(&out))
 }
 
 fn time(responder: &mut Responder, request: &[u8]) -> Header {
@@ -97,10 +109,10 @@ fn time(responder: &mut Responder, request: &[u8]) -> Header {
 /// Refused for this reason, counted under it, and nothing written.
 fn assert_refused(responder: &mut Responder, request: &[u8], from: &str, refusal: Refusal) {
     let counted = responder.counters().refused.by(refusal);
-    let mut out = [0x5a; 48];
+    let mut out = [0x5a; MAX_ANSWER_LEN];
     let verdict = responder.respond(request, &arrival(from), &mut out);
     assert_eq!(verdict, Verdict::Silence(refusal), "{request:02x?} from {from}");
-    assert_eq!(out, [0x5a; 48]);
+    assert_eq!(out, [0x5a; MAX_ANSWER_LEN]);
     assert_eq!(responder.counters().refused.by(refusal), counted + 1);
 }
 
@@ -179,7 +191,7 @@ fn a_local_reference_is_served_like_any_other() {
     assert_eq!((answer.leap, answer.stratum), (LeapIndicator::NoWarning, 10));
     assert_eq!(answer.reference_id, ReferenceId::from_bytes([127, 127, 1, 1]));
     assert_eq!(answer.root_delay.seconds(), 0.0);
-    assert_eq!(answer.root_dispersion.to_bits(), 1, "2^-24 s, rounded up");
+    assert_eq!(answer.root_dispersion.to_bits(), 0);
 }
 
 #[test]
@@ -302,6 +314,23 @@ fn what_is_no_request_is_refused() {
         let request = request(version, Mode::Client).to_bytes();
         assert_refused(&mut serving(), &request, CLIENT, Refusal::UnsupportedVersion);
     }
+}
+
+#[test]
+fn what_was_sent_to_everybody_gets_no_answer() {
+    let mut responder = serving();
+    let mut out = [0x5a; MAX_ANSWER_LEN];
+    let to_everybody = Arrival { to_everybody: true, ..arrival(CLIENT) };
+    for (request, refusal) in [
+        (client_request(), Refusal::SentToEverybody),
+        // A broadcast server's time is not mistaken for a request.
+        (request(4, Mode::Broadcast).to_bytes(), Refusal::Broadcast),
+    ] {
+        let verdict = responder.respond(&request, &to_everybody, &mut out);
+        assert_eq!(verdict, Verdict::Silence(refusal));
+        assert_eq!(responder.counters().refused.by(refusal), 1);
+    }
+    assert_eq!(out, [0x5a; MAX_ANSWER_LEN]);
 }
 
 #[test]
@@ -494,8 +523,9 @@ proptest! {
                 transmit: Timestamp::from_nanos(transmit),
                 monotonic: UPTIME + Span::from_nanos(transmit >> 20),
                 from,
+                to_everybody: count % 16 == 15,
             };
-            let mut out = [0; 48];
+            let mut out = [0; MAX_ANSWER_LEN];
             let verdict = responder.respond(&request, &arrival, &mut out);
             prop_assert_eq!(responder.counters().received(), 2 * count as u64 + 1);
             let len = match verdict {

@@ -34,13 +34,13 @@ impl Client {
     }
 
     fn hear(&mut self, responder: &mut Responder, request: &Header, second: i64) -> Header {
-        let mut out = [0; 48];
+        let mut out = [0; MAX_ANSWER_LEN];
         let transmit = transmit_at(second);
         let received = transmit - Span::from_nanos(20_000);
         let arrival = Arrival { received, transmit, ..arrival(CLIENT) };
         let verdict = responder.respond(&request.to_bytes(), &arrival, &mut out);
         assert_eq!(verdict, Verdict::Answer(48));
-        let answer = Header::from_bytes(&out);
+        let answer = header_of(&out);
         self.origin = answer.receive_timestamp;
         self.receive = NtpTimestamp::from_bits(0xc11e_ffff_0000_0000 + self.requests);
         answer

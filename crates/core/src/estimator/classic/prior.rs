@@ -1,16 +1,9 @@
 //! What is known of the frequency without the measurements in the window.
 
-use std::ops::RangeInclusive;
-
 use timeball_wire::Oscillator;
 
 use super::Frequency;
 
-/// What is known from before cannot be surer than this (s/s): the machine was off, the room is
-/// warmer. Nor can it be less sure than this and still mean anything.
-const SD: RangeInclusive<f64> = 5e-7..=1e-2;
-/// No oscillator is further off than this (s/s).
-const LARGEST: f64 = 0.1;
 /// Variance per second ((s/s)²/s) that a frequency from before the first measurement gains: 1 ppm in
 /// a quarter of an hour, as for a machine that warms up.
 const COLD_FADING: f64 = 1e-15;
@@ -36,12 +29,12 @@ pub(super) struct Prior {
 impl Prior {
     /// What was known before the start.
     pub(super) fn cold(frequency: Frequency) -> Self {
-        Self { frequency: sane(frequency), since: None, fading: COLD_FADING }
+        Self { frequency: frequency.sane(), since: None, fading: COLD_FADING }
     }
 
     /// What was measured until `since` of an oscillator with this wander.
     pub(super) fn warm(frequency: Frequency, since: Oscillator, wander: f64) -> Self {
-        let frequency = Frequency { sd: frequency.sd, ..sane(frequency) };
+        let frequency = Frequency { sd: frequency.sd, ..frequency.sane() };
         Self { frequency, since: Some(since), fading: WARM_FADING.max(WARM_FACTOR * wander) }
     }
 
@@ -53,7 +46,7 @@ impl Prior {
     /// The frequency changed by about this much (s/s).
     pub(super) fn shift(&mut self, by: f64) {
         let Frequency { value, sd } = self.frequency;
-        self.frequency = sane(Frequency { value: value + by, sd: sd.hypot(by / 2.0) });
+        self.frequency = Frequency { value: value + by, sd: sd.hypot(by / 2.0) }.sane();
     }
 
     /// The belief at a moment.
@@ -62,11 +55,4 @@ impl Prior {
         let variance = self.frequency.sd.powi(2) + self.fading * age;
         Frequency { value: self.frequency.value, sd: variance.sqrt() }
     }
-}
-
-/// A frequency that one can compute with.
-fn sane(Frequency { value, sd }: Frequency) -> Frequency {
-    let value = if value.is_nan() { 0.0 } else { value.clamp(-LARGEST, LARGEST) };
-    let sd = if sd.is_nan() { *SD.end() } else { sd.clamp(*SD.start(), *SD.end()) };
-    Frequency { value, sd }
 }

@@ -2,10 +2,8 @@
 
 use timeball_wire::{Oscillator, Span};
 
+use crate::estimator::limited;
 use crate::measurement::Measurement;
-
-/// Every quantity of seconds that a packet can carry is below this (2¹⁶ s, RFC 5905 §6).
-const LARGEST: f64 = 65536.0;
 
 /// A measurement made safe to compute with, and where it stands against the newest one.
 #[derive(Clone, Copy, Debug)]
@@ -77,10 +75,6 @@ impl Point {
             root_dispersion: (self.root_dispersion - self.dispersion).max(0.0),
         }
     }
-}
-
-fn limited(seconds: f64) -> f64 {
-    if seconds.is_nan() { LARGEST } else { seconds.clamp(0.0, LARGEST) }
 }
 
 /// The newest measurements, oldest first, in storage that never grows.

@@ -3,20 +3,20 @@
 use timeball_wire::Span;
 
 use super::super::*;
-use super::world::{Queue, World};
+use crate::estimator::world::{Queue, World};
 
 /// A world with 10 ms of delay each way and its estimator, which has seen `polls` exchanges, one
 /// every 64 seconds.
-fn settled(seed: u64, polls: usize) -> (World, Estimator) {
+fn settled(seed: u64, polls: usize) -> (World, Classic) {
     println!("seed {seed}");
     let mut world = World::with_path(seed, 10e-3, Queue::Exponential(0.2e-3));
-    let mut estimator = Estimator::new(Settings::default(), Frequency { value: 0.0, sd: 100e-6 });
+    let mut estimator = Classic::new(Settings::default(), Frequency { value: 0.0, sd: 100e-6 });
     poll(&mut world, &mut estimator, polls);
     (world, estimator)
 }
 
 /// Polls a number of times and returns what the surprises said of steps.
-fn poll(world: &mut World, estimator: &mut Estimator, times: usize) -> Vec<f64> {
+fn poll(world: &mut World, estimator: &mut Classic, times: usize) -> Vec<f64> {
     let mut steps = Vec::new();
     for _ in 0..times {
         world.advance(64.0);
@@ -28,7 +28,7 @@ fn poll(world: &mut World, estimator: &mut Estimator, times: usize) -> Vec<f64> 
 }
 
 /// Error of the estimate now (s), and whether the reported interval contains the truth.
-fn error(world: &World, estimator: &Estimator) -> (f64, bool) {
+fn error(world: &World, estimator: &Classic) -> (f64, bool) {
     let estimate = estimator.estimate(world.now()).unwrap();
     let error = (estimate.offset - world.truth()).seconds();
     (error, error.abs() <= estimate.root_distance())
@@ -127,7 +127,7 @@ fn restart_forgets_the_phase_and_keeps_the_frequency() {
     let (mut world, mut estimator) = settled(60, 100);
     let before = estimator.estimate(world.now()).unwrap();
     estimator.restart();
-    assert!(estimator.is_empty());
+    assert!((estimator.len() == 0));
     assert_eq!(estimator.estimate(world.now()), None);
     assert_eq!(estimator.statistics(), None);
     world.origin += Span::from_secs(-7200);
@@ -224,7 +224,7 @@ fn a_noisy_source_is_believed_for_what_it_is() {
 #[test]
 fn noise_is_remembered_over_a_step_and_forgotten_when_it_is_over() {
     let (mut world, mut estimator) = settled(120, 20);
-    let noisy = |world: &mut World, estimator: &mut Estimator, times| {
+    let noisy = |world: &mut World, estimator: &mut Classic, times| {
         for _ in 0..times {
             world.server_error = 20e-3 * world.normal();
             poll(world, estimator, 1);

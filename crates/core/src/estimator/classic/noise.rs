@@ -26,6 +26,8 @@ const TRIPLE_LIMIT: f64 = 16.0;
 const UNKNOWN_SHARE: f64 = 0.12;
 /// By how much that becomes less with each further measurement of a similar delay.
 const UNKNOWN_FADING: f64 = 3.0;
+/// From so many measurements on, how different their delays are tells more.
+const ENOUGH_DELAYS: usize = 3;
 /// Triples that the base is worth that was found before the phase was forgotten…
 const KNOWN_TRIPLES: f64 = 4.0;
 /// …until there are so many measurements.
@@ -66,11 +68,7 @@ impl Noise {
         }
         let known = known.filter(|_| points.len() < KNOWN_UNTIL);
         let (prior, worth) = known.map_or_else(
-            || {
-                let delay = points.iter().map(|p| p.delay).fold(f64::INFINITY, f64::min);
-                let sd = UNKNOWN_SHARE * delay / UNKNOWN_FADING.powf(count - 1.0);
-                (sd.powi(2) + SMALLEST, 1.0)
-            },
+            || (unknown(points).powi(2) + SMALLEST, 1.0),
             |base| (base, KNOWN_TRIPLES),
         );
         noise.base = base(points, prior, worth);
@@ -114,6 +112,16 @@ impl Noise {
         let discount = 1.0 + (excess / long).powi(2);
         self.unexplained * excess.powi(2) / 12.0 * discount + point.dispersion.powi(2) / 3.0
     }
+}
+
+/// The standard deviation (s) that nothing is known to be less than.
+fn unknown(points: &[Point]) -> f64 {
+    let delays = || points.iter().map(|point| point.delay);
+    let (least, most) =
+        delays().fold((f64::INFINITY, 0.0_f64), |(a, b), delay| (a.min(delay), b.max(delay)));
+    let share = UNKNOWN_SHARE * least / UNKNOWN_FADING.powf(points.len() as f64 - 1.0);
+    // Queues that let three packets through in the same time are short.
+    if points.len() < ENOUGH_DELAYS { share } else { share.min(most - least) }
 }
 
 /// The base (s²) with which triples of `points`, whose variances do not contain it yet, are as far off

@@ -11,7 +11,7 @@ const STRIDE: f64 = 30.0;
 
 /// How the time in queues is distributed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Queue {
+pub(in crate::estimator) enum Queue {
     /// Exponential with this mean (s).
     Exponential(f64),
     /// The magnitude of a normal variable with this standard deviation (s).
@@ -22,37 +22,37 @@ pub(super) enum Queue {
 
 /// One direction of a path.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Direction {
+pub(in crate::estimator) struct Direction {
     /// Delay without queues (s).
-    pub(super) base: f64,
-    pub(super) queue: Queue,
+    pub(in crate::estimator) base: f64,
+    pub(in crate::estimator) queue: Queue,
 }
 
-pub(super) struct World {
-    pub(super) rng: ChaCha8Rng,
-    pub(super) start: Oscillator,
+pub(in crate::estimator) struct World {
+    pub(in crate::estimator) rng: ChaCha8Rng,
+    pub(in crate::estimator) start: Oscillator,
     /// Time since the start, by the oscillator (s).
-    pub(super) elapsed: f64,
+    pub(in crate::estimator) elapsed: f64,
     /// True time minus oscillator at the start: anything up to a century.
-    pub(super) origin: Span,
+    pub(in crate::estimator) origin: Span,
     /// What was added to it since (s).
-    pub(super) gained: f64,
+    pub(in crate::estimator) gained: f64,
     /// Frequency that walks (s/s), and the standard deviation of its walk after a second.
-    pub(super) frequency: f64,
-    pub(super) walk: f64,
+    pub(in crate::estimator) frequency: f64,
+    pub(in crate::estimator) walk: f64,
     /// Amplitude (s/s) and period (s) of the frequency's daily round.
-    pub(super) temperature: (f64, f64),
-    pub(super) outbound: Direction,
-    pub(super) inbound: Direction,
+    pub(in crate::estimator) temperature: (f64, f64),
+    pub(in crate::estimator) outbound: Direction,
+    pub(in crate::estimator) inbound: Direction,
     /// Share of exchanges that are lost.
-    pub(super) loss: f64,
+    pub(in crate::estimator) loss: f64,
     /// Error of the server's clock (s).
-    pub(super) server_error: f64,
+    pub(in crate::estimator) server_error: f64,
 }
 
 impl World {
     /// A typical crystal, 100 ms of delay with 1 ms of queues, nothing lost.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::estimator) fn new(seed: u64) -> Self {
         let direction = Direction { base: 50e-3, queue: Queue::Exponential(1e-3) };
         Self {
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -71,41 +71,41 @@ impl World {
     }
 
     /// The same with this base delay and mean time in queues, both ways (s).
-    pub(super) fn with_path(seed: u64, base: f64, queue: Queue) -> Self {
+    pub(in crate::estimator) fn with_path(seed: u64, base: f64, queue: Queue) -> Self {
         let direction = Direction { base, queue };
         Self { outbound: direction, inbound: direction, ..Self::new(seed) }
     }
 
-    pub(super) fn with_origin(self, origin: Span) -> Self {
+    pub(in crate::estimator) fn with_origin(self, origin: Span) -> Self {
         Self { origin, ..self }
     }
 
-    pub(super) fn now(&self) -> Oscillator {
+    pub(in crate::estimator) fn now(&self) -> Oscillator {
         self.start + Span::from_seconds(self.elapsed)
     }
 
     /// True time minus oscillator.
-    pub(super) fn truth(&self) -> Span {
+    pub(in crate::estimator) fn truth(&self) -> Span {
         self.origin + Span::from_seconds(self.gained)
     }
 
     /// The true frequency now (s/s).
-    pub(super) fn true_frequency(&self) -> f64 {
+    pub(in crate::estimator) fn true_frequency(&self) -> f64 {
         let (amplitude, period) = self.temperature;
         self.frequency + amplitude * (std::f64::consts::TAU * self.elapsed / period).sin()
     }
 
-    pub(super) fn uniform(&mut self) -> f64 {
+    pub(in crate::estimator) fn uniform(&mut self) -> f64 {
         (self.rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(in crate::estimator) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// Lets time pass.
-    pub(super) fn advance(&mut self, seconds: f64) {
+    pub(in crate::estimator) fn advance(&mut self, seconds: f64) {
         let strides = (seconds / STRIDE).ceil().max(1.0);
         let dt = seconds / strides;
         for _ in 0..strides as usize {
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// One exchange with the server, unless it is lost.
-    pub(super) fn exchange(&mut self) -> Option<Measurement> {
+    pub(in crate::estimator) fn exchange(&mut self) -> Option<Measurement> {
         let (outbound, inbound) = (self.delay(self.outbound), self.delay(self.inbound));
         if self.uniform() < self.loss {
             return None;

@@ -1,7 +1,7 @@
 //! Is the estimate good, and is its uncertainty honest? A week each, against the simulated truth.
 
 use super::super::*;
-use super::world::{Direction, Queue, World};
+use crate::estimator::world::{Direction, Queue, World};
 
 const DAY: f64 = 86400.0;
 const WEEK: f64 = 7.0 * DAY;
@@ -50,7 +50,7 @@ impl Record {
 /// Runs `world` for `duration` seconds with an exchange every `poll` seconds, looking at the estimate
 /// some time after each. `events` may change the world at any exchange.
 fn run(world: &mut World, duration: f64, poll: f64, events: impl Fn(&mut World)) -> Record {
-    let mut estimator = Estimator::new(Settings::default(), Frequency { value: 0.0, sd: 100e-6 });
+    let mut estimator = Classic::new(Settings::default(), Frequency { value: 0.0, sd: 100e-6 });
     let mut record = Record::default();
     while world.elapsed < duration {
         events(world);

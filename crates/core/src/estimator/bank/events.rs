@@ -1,0 +1,103 @@
+//! What no hypothesis covers: the route changes, the source's clock steps, a packet is plainly wrong.
+
+use super::mixture::{Path, Prediction};
+use super::sample::Sample;
+use super::state::Way;
+
+/// Measurements in the window without which nothing can be called unusual.
+pub(super) const EXPERIENCE: usize = 8;
+/// A round trip shorter than what the path allows by this many standard deviations is a shorter route.
+const DROP: f64 = 6.0;
+/// The typical time in queues counts for this much in that deviation.
+const DROP_SCALE: f64 = 0.02;
+/// An offset outside of what a measurement allows by this many standard deviations is suspect.
+const SUSPICION: f64 = 5.0;
+/// So many measurements of a route show how long it is.
+const KNOWN_ROUTE: usize = 6;
+/// So many round trips in a row that are above the shortest before by…
+const RISE: f64 = 6.0;
+/// …times what three quarters of those were, and differ by no more than this share of it, are a longer
+/// route. Congestion would vary, and the fewer they are, the less they may.
+const STEADY: [(usize, f64); 3] = [(3, 0.06), (4, 0.15), (6, 0.5)];
+/// Both ways must have become longer: each by this many times the usual time in queues…
+const BOTH_LONGER: f64 = 1.5;
+/// …and by this share of the other.
+const ALIKE: f64 = 0.3;
+
+/// What was measured first says nothing of the path if a later round trip takes less than this share of
+/// every one before: the other side was not ready, or a name was being looked up.
+const BAD_BEGINNING: f64 = 0.25;
+/// With so many it is over: long queues alone make such a difference now and then, and by now the
+/// source may be followed.
+const BEGUN: usize = 3;
+
+/// Was everything before this one a bad beginning?
+pub(super) fn bad_beginning(before: &[Sample], sample: &Sample) -> bool {
+    before.len() < BEGUN && before.iter().all(|other| sample.delay < BAD_BEGINNING * other.delay)
+}
+
+/// A shorter route: by how much the round trip is too short for the path (s).
+pub(super) fn shorter_route(sample: &Sample, path: &Path) -> Option<f64> {
+    let excess = sample.delays[0] + sample.delays[1] - 2.0 * path.base;
+    let sd = (4.0 * path.base_variance + path.blur).sqrt() + DROP_SCALE * path.scale;
+    (excess < -DROP * sd).then_some(-excess)
+}
+
+/// How far θ as predicted is outside of [m − inbound, outbound − m], in which the measurement says that
+/// it is (s), if that is suspect.
+pub(super) fn contradiction(sample: &Sample, path: &Path, prediction: &Prediction) -> Option<f64> {
+    let (low, high) = (path.base - sample.on(Way::Inbound), sample.on(Way::Outbound) - path.base);
+    let (low, high) = if low <= high { (low, high) } else { (sample.offset(), sample.offset()) };
+    let theta = prediction.offset;
+    let outside = (low - theta).max(theta - high);
+    let sd = (prediction.offset_variance + path.base_variance + path.blur / 4.0).sqrt();
+    (outside > SUSPICION * sd).then_some(outside)
+}
+
+/// A route that became longer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LongerRoute {
+    /// Its first measurement, counted from the newest, which is 0.
+    pub(super) since: usize,
+    /// By how much each way is longer, at least (s).
+    pub(super) by: f64,
+}
+
+/// Has the route become longer with the last few measurements, both ways? `samples` are oldest first,
+/// all since the route last changed. What became longer one way only cannot be told from queues on
+/// that way, and is left to the wide component.
+pub(super) fn longer_route(samples: &[Sample], path: &Path) -> Option<LongerRoute> {
+    STEADY.into_iter().find_map(|(count, share)| longer_with(samples, count, share, path))
+}
+
+/// The same, with the last `count` measurements, which may differ by that share.
+fn longer_with(samples: &[Sample], count: usize, share: f64, path: &Path) -> Option<LongerRoute> {
+    let (old, new) = samples.split_at_checked(samples.len().checked_sub(count)?)?;
+    if old.len() < KNOWN_ROUTE {
+        return None;
+    }
+    let round_trip = |sample: &Sample| sample.delays[0] + sample.delays[1];
+    let smallest = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::INFINITY, f64::min);
+    let shortest = smallest(&mut old.iter().map(round_trip));
+    let usual = upper_quartile(old.iter().map(round_trip)) - shortest;
+    let low = smallest(&mut new.iter().map(round_trip));
+    let high = new.iter().map(round_trip).fold(f64::NEG_INFINITY, f64::max);
+    if low <= shortest + RISE * usual || high - low >= share * (low - shortest) {
+        return None;
+    }
+    let excess = |way: Way| {
+        let over = |s: &Sample| s.on(way) - way.sign() * s.foreseen - path.base;
+        smallest(&mut new.iter().map(over))
+    };
+    let (outbound, inbound) = (excess(Way::Outbound), excess(Way::Inbound));
+    let by = outbound.min(inbound);
+    let both = by > BOTH_LONGER * usual && by > ALIKE * outbound.max(inbound);
+    both.then_some(LongerRoute { since: count - 1, by })
+}
+
+/// The value that a quarter of the others are above.
+fn upper_quartile(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: arrayvec::ArrayVec<f64, { super::sample::WINDOW }> = values.collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    sorted.get(sorted.len() * 3 / 4).copied().unwrap_or(0.0)
+}

@@ -1,0 +1,604 @@
+//! The bank: forty hypotheses about the oscillator and the path, each with a smoother of its own.
+//!
+//! With θ = true time − oscillator and m the base delay of one way, the two one-way delays of a
+//! [`sample`] are `outbound = θ + m + e` and `inbound = −θ + m + e′`, and times in queues e, e′ are never
+//! negative. Their sum does not contain θ: round trips tell how the path is, apart from how the
+//! oscillator is. Their difference says where θ is, best by the packets that waited least.
+//!
+//! A hypothesis ([`block`]) says how the oscillator moves ([`motion`]) and what shape the time in
+//! queues has ([`queues`], [`local`]). Its [`state`] is a normal distribution of θ, frequency, drift
+//! and base delay; each one-way delay enters it as a *site*, a normal factor with the same moments as
+//! the true one (by [`normal`]), and the sites of the newest measurements are revised when later ones
+//! throw light on them. How well each hypothesis predicts is how much it counts in the [`mixture`].
+//! What none of them covers are [`events`].
+
+mod block;
+mod events;
+mod lanes;
+mod local;
+mod mixture;
+mod motion;
+mod normal;
+mod polling;
+mod queues;
+mod sample;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use arrayvec::ArrayVec;
+use timeball_wire::{Oscillator, Span};
+
+use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish, limited};
+use crate::measurement::Measurement;
+use block::{Block, Counts, Oscillators, Scratch};
+use events::EXPERIENCE;
+use lanes::{LANES, Lanes};
+use mixture::{Path, Prediction};
+use motion::{Kind, Motion};
+use queues::{Queue, Shape};
+use sample::{Sample, WINDOW, Window};
+use state::Jump;
+
+/// log₁₀ of the smallest walk of a frequency that is considered (s/s/√s), and of what comes next.
+const WALK: (f64, f64) = (-11.5, 0.5);
+/// What is expected of the walk before anything is measured, log₁₀, and its standard deviation.
+const TYPICAL_WALK: (f64, f64) = (-9.0, 1.5);
+/// log₁₀ of the smallest drift of a frequency that is considered (s/s²/√s), and of what comes next.
+const DRIFT: (f64, f64) = (-13.0, 0.5);
+/// An oscillator that drifts walks, too: q as a multiple of q_d (√s).
+const DRIFTING_WALK: f64 = 5.0;
+/// ln of how probable a drift is before anything is measured, against the most typical walk.
+const DRIFT_PRIOR: f64 = -1.0;
+const WALK_BLOCKS: usize = 6;
+const DRIFT_BLOCKS: usize = 4;
+const BLOCKS: usize = WALK_BLOCKS + DRIFT_BLOCKS;
+
+/// Typical time in queues, as a share of half the round trip, before anything is known.
+const GUESSED_SCALE: f64 = 0.05;
+/// Measurements with which the phase and the frequency begin, and that nothing could predict.
+const BEGINNING: usize = 2;
+/// Sweeps through the window after a measurement,
+const SWEEPS: usize = 2;
+/// and after an event.
+const EVENT_SWEEPS: usize = 5;
+/// A measurement makes no hypothesis less probable than this (ln) against the one that foresaw it best.
+const MOST_EVIDENCE: f64 = 10.0;
+/// Hypotheses that together are less probable than this are swept once at most.
+const HARDLY: f64 = 1e-4;
+/// Measurements closer than this (s) are not worth as much work each…
+const FAST: f64 = 4.0;
+/// …and sweeps no more often than this (s), whatever comes.
+const SWEEP_INTERVAL: f64 = 0.5;
+/// Suspects in a row that make a change.
+const CONFIRMATIONS: usize = 3;
+/// After a step the offset is unknown by this many times its size.
+const STEP_DOUBT: f64 = 2.0;
+/// A step this many times the round trip is a new beginning.
+const NEW_BEGINNING: f64 = 100.0;
+/// Shortest time (s) in which a change of frequency is looked for behind an error.
+const CHANGE_TIME: f64 = 16.0;
+/// How much faster than at the start patience grows again after a change.
+const KNOWN_PACE: f64 = 2.0;
+/// Offsets are counted from another origin when they become larger than this (s).
+const FAR: f64 = 100.0;
+/// No clock is that fast (s/s). Larger numbers, squared a few times, would be none any more.
+const ABSURD: f64 = 1e6;
+/// Standard deviations from an estimate to the edge of the interval that is reported.
+const COVERAGE: f64 = 4.0;
+/// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
+/// ever put to the test, at least: 1 ppm between day and night.
+const UNTESTED: f64 = 1e-17;
+
+/// The hypotheses and their weights.
+#[derive(Clone, Debug)]
+struct Hypotheses {
+    /// Frequencies that walk.
+    walks: [Block<3>; WALK_BLOCKS],
+    /// Frequencies that drift.
+    drifts: [Block<4>; DRIFT_BLOCKS],
+    /// Probability of each: of the walks, then of the drifts.
+    weights: [Lanes; BLOCKS],
+    walk_scratch: Scratch<3>,
+    drift_scratch: Scratch<4>,
+}
+
+/// Does the same to every block.
+macro_rules! each_block {
+    ($hypotheses:expr, $block:ident => $do:expr) => {{
+        $hypotheses.walks.iter_mut().for_each(|$block| $do);
+        $hypotheses.drifts.iter_mut().for_each(|$block| $do);
+    }};
+}
+
+impl Hypotheses {
+    fn new() -> Self {
+        Self {
+            walks: std::array::from_fn(walk),
+            drifts: std::array::from_fn(drift),
+            weights: [Lanes::all(1.0 / (BLOCKS * LANES) as f64); BLOCKS],
+            walk_scratch: Scratch::new(),
+            drift_scratch: Scratch::new(),
+        }
+    }
+
+    /// Revises what the measurements in the window say, so many times.
+    fn sweep(&mut self, window: &Window, times: usize) {
+        let weight = |lanes: &Lanes| lanes.0.iter().sum::<f64>();
+        let (walks, drifts) = self.weights.split_at(WALK_BLOCKS);
+        for round in 0..times {
+            let due = |lanes: &Lanes| round == 0 || weight(lanes) > HARDLY;
+            for (block, _) in self.walks.iter_mut().zip(walks).filter(|(_, w)| due(w)) {
+                block.sweep(window, &mut self.walk_scratch);
+            }
+            for (block, _) in self.drifts.iter_mut().zip(drifts).filter(|(_, w)| due(w)) {
+                block.sweep(window, &mut self.drift_scratch);
+            }
+        }
+        each_block!(self, block => block.filter(window));
+    }
+
+    /// The newest measurement counts for those that predicted it. It rules nobody out: a hypothesis that
+    /// was misled by the measurement before is often right after this one.
+    fn judge(&mut self) {
+        let newest = self.walks.iter().map(Block::newest_log_likelihood);
+        let newest = newest.chain(self.drifts.iter().map(Block::newest_log_likelihood));
+        let best = newest.flat_map(|lanes| lanes.0).fold(f64::NEG_INFINITY, f64::max);
+        each_block!(self, block => block.judge(best - MOST_EVIDENCE));
+    }
+
+    fn is_finite(&self) -> bool {
+        self.walks.iter().all(Block::is_finite) && self.drifts.iter().all(Block::is_finite)
+    }
+}
+
+/// The first half of the blocks has the one shape, the second the other.
+fn shape(index: usize, blocks: usize) -> (Shape, usize) {
+    match index.checked_sub(blocks / 2) {
+        None => (Shape::Normal, index),
+        Some(index) => (Shape::Queueing, index),
+    }
+}
+
+fn walk(index: usize) -> Block<3> {
+    let (shape, index) = shape(index, WALK_BLOCKS);
+    let log = Lanes::of(|lane| WALK.0 + WALK.1 * (index * LANES + lane) as f64);
+    let oscillators =
+        Oscillators { kind: Kind::Walk, walk: log.map(|log| 10f64.powf(log)), drift: Lanes::ZERO };
+    let prior = log.map(|log| -0.5 * ((log - TYPICAL_WALK.0) / TYPICAL_WALK.1).powi(2));
+    Block::new(shape, oscillators, prior)
+}
+
+fn drift(index: usize) -> Block<4> {
+    let (shape, index) = shape(index, DRIFT_BLOCKS);
+    let drift = Lanes::of(|lane| 10f64.powf(DRIFT.0 + DRIFT.1 * (index * LANES + lane) as f64));
+    let oscillators = Oscillators { kind: Kind::Drift, walk: drift * DRIFTING_WALK, drift };
+    Block::new(shape, oscillators, Lanes::all(DRIFT_PRIOR))
+}
+
+/// The estimator of one source.
+#[derive(Clone, Debug)]
+pub(super) struct Bank {
+    settings: Settings,
+    /// What is known of the frequency before the first measurement, or since the phase was lost.
+    frequency: Frequency,
+    /// The path was measured before the phase was lost.
+    experienced: bool,
+    /// θ is counted from here.
+    origin: Span,
+    /// Measurements that the window may hold.
+    room: usize,
+    window: Window,
+    hypotheses: Hypotheses,
+    /// Measurements that contradict the prediction, until it is clear what they mean.
+    suspects: ArrayVec<Suspect, CONFIRMATIONS>,
+    /// Measurements since the route last changed.
+    on_route: usize,
+    /// When the window was last swept.
+    swept: Option<Oscillator>,
+    settling: Option<Settling>,
+    /// Half of the round trip (s).
+    half_delay: polling::Running,
+}
+
+/// Nothing has happened since, and patience grows.
+#[derive(Clone, Copy, Debug)]
+struct Settling {
+    since: Oscillator,
+    /// How fast it grows: who knows the oscillator needs less time than a beginner.
+    pace: f64,
+}
+
+/// A measurement that contradicts the prediction.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    sample: Sample,
+    /// By how much it misses the prediction, at least (s).
+    outside: f64,
+    /// By how much its offset does (s).
+    error: f64,
+}
+
+impl Bank {
+    /// A bank without measurements.
+    pub(super) fn new(settings: Settings, frequency: Frequency) -> Self {
+        Self {
+            settings,
+            frequency: frequency.sane(),
+            experienced: false,
+            origin: Span::ZERO,
+            room: settings.max_samples.clamp(1, WINDOW),
+            window: Window::default(),
+            hypotheses: Hypotheses::new(),
+            suspects: ArrayVec::new(),
+            on_route: 0,
+            swept: None,
+            settling: None,
+            half_delay: polling::Running::default(),
+        }
+    }
+
+    /// See [`Estimator::add`](super::Estimator::add).
+    pub(super) fn add(&mut self, measurement: &Measurement) -> Option<Surprise> {
+        let measurement = &self.without_known_queues(measurement);
+        let sample = Sample::new(measurement, self.origin);
+        let Some(newest) = self.window.newest() else {
+            self.begin(sample);
+            return None;
+        };
+        let last = self.suspects.last().map_or(newest.at, |suspect| suspect.sample.at);
+        if sample.at <= last {
+            return None;
+        }
+        let since = (sample.at - newest.at).seconds();
+        let mut sample = sample;
+        sample.motion = Motion::over(since);
+        let prediction = self.hypotheses.predict(&sample.motion);
+        let path = self.hypotheses.path();
+        sample.foreseen = prediction.offset;
+        let error = sample.offset() - prediction.offset;
+        let expected = (prediction.offset_variance + self.jitter().powi(2)).sqrt();
+        let stepped = self.place(sample, error, &path, &prediction);
+        self.keep_sane(measurement);
+        let samples = self.window.len();
+        Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
+    }
+
+    /// The measurement without the time in queues, if the operator knows the shortest delay and which
+    /// part of what is above it was on which way.
+    fn without_known_queues(&self, measurement: &Measurement) -> Measurement {
+        let known = Some(self.settings.min_delay).filter(|delay| *delay > 0.0);
+        let (Some(shortest), Some(share)) = (known, self.settings.asymmetry) else {
+            return *measurement;
+        };
+        let share = if share.is_finite() { share.clamp(-0.5, 0.5) } else { 0.0 };
+        let excess = (limited(measurement.delay()) - shortest).max(0.0);
+        Measurement {
+            outbound: measurement.outbound - Span::from_seconds((0.5 + share) * excess),
+            inbound: measurement.inbound - Span::from_seconds((0.5 - share) * excess),
+            ..*measurement
+        }
+    }
+
+    /// When the next measurement would be welcome.
+    fn wish(&self) -> Wish {
+        let Some(newest) = self.window.newest() else { return Wish::None };
+        if !self.suspects.is_empty() {
+            return Wish::Soon;
+        }
+        let settled = self
+            .settling
+            .map_or(0.0, |settling| settling.pace * (newest.at - settling.since).seconds());
+        match self.window.len() < polling::FEWEST {
+            true => Wish::None,
+            false => {
+                Wish::After { interval: self.hypotheses.interval(self.half_delay.mean), settled }
+            }
+        }
+    }
+
+    /// Takes in a measurement for what it is. Returns the size of a step (s).
+    fn place(
+        &mut self,
+        mut sample: Sample,
+        error: f64,
+        path: &Path,
+        prediction: &Prediction,
+    ) -> Option<f64> {
+        if self.window.len() < EXPERIENCE.min(self.room) {
+            if events::bad_beginning(self.window.samples(), &sample) {
+                self.restart();
+                self.experienced = false;
+                self.begin(sample);
+                return None;
+            }
+            let counts = match self.window.len() < BEGINNING {
+                true => Counts::ForItself,
+                false => Counts::AsEvidence,
+            };
+            self.take(sample, counts, SWEEPS);
+            return None;
+        }
+        if let Some(shorter) = events::shorter_route(&sample, path) {
+            self.suspects.clear();
+            sample.jump.base += shorter * shorter;
+            self.on_route = 0;
+            self.take(sample, Counts::ForItself, EVENT_SWEEPS);
+            return None;
+        }
+        if let Some(outside) = events::contradiction(&sample, path, prediction) {
+            let _ = self.suspects.try_push(Suspect { sample, outside, error });
+            return if self.suspects.is_full() { self.change() } else { None };
+        }
+        self.suspects.clear();
+        self.take(sample, Counts::AsEvidence, SWEEPS);
+        let samples = self.window.samples();
+        let on_route = &samples[samples.len().saturating_sub(self.on_route)..];
+        if let Some(longer) = events::longer_route(on_route, path) {
+            self.lengthen(samples.len() - 1 - longer.since, longer.by);
+            self.on_route = longer.since + 1;
+        }
+        None
+    }
+
+    /// The base delay became longer by this (s) with the measurement at this place in the window.
+    fn lengthen(&mut self, first: usize, by: f64) {
+        if let Some(sample) = self.window.samples_mut().get_mut(first) {
+            sample.jump.base += by * by;
+        }
+        each_block!(self.hypotheses, block => block.doubt_from(first));
+        self.hypotheses.sweep(&self.window, EVENT_SWEEPS);
+        self.hypotheses.weigh();
+    }
+
+    /// Several suspects in a row: the source's clock was stepped, or the oscillator's frequency changed
+    /// at a stroke. Returns the size of a step (s).
+    fn change(&mut self) -> Option<f64> {
+        let suspects = std::mem::take(&mut self.suspects);
+        let (first, last) = (suspects.first()?, suspects.last()?);
+        let since = first.sample.motion.dt;
+        let size = last.outside;
+        let before = self.hypotheses.predict(&Motion::none()).frequency;
+        self.swept = None;
+        self.settling = Some(Settling { since: last.sample.at, pace: KNOWN_PACE });
+        if size > NEW_BEGINNING * first.sample.delay.max(1e-3) {
+            self.restart();
+            for suspect in &suspects {
+                self.add(&suspect.sample.measurement());
+            }
+            return Some(last.error);
+        }
+        let mut previous = first.sample.at - Span::from_seconds(since);
+        for (index, suspect) in suspects.iter().enumerate() {
+            let mut sample = suspect.sample;
+            sample.motion = Motion::over((sample.at - previous).seconds());
+            previous = sample.at;
+            if index == 0 {
+                sample.jump = step_or_change(STEP_DOUBT * size, since.max(CHANGE_TIME));
+            }
+            self.take(sample, Counts::ForItself, EVENT_SWEEPS);
+        }
+        // An error that has grown from nothing since is no step.
+        let by_frequency = (self.hypotheses.predict(&Motion::none()).frequency - before) * since;
+        let share = by_frequency / last.error;
+        (share < 0.5).then_some(last.error)
+    }
+
+    /// The first measurement, or the first since the phase was lost.
+    fn begin(&mut self, sample: Sample) {
+        self.origin = sample.whole_offset();
+        let mut sample = sample;
+        sample.see_from(self.origin);
+        let known = Some(self.settings.min_delay / 2.0).filter(|base| *base > 0.0);
+        if !self.experienced {
+            let scale = GUESSED_SCALE * sample.delay / 2.0;
+            let frequency = self.frequency;
+            each_block!(self.hypotheses, block => block.begin(frequency, scale));
+        }
+        let (offset, delay) = (sample.offset(), sample.delay);
+        each_block!(self.hypotheses, block => block.lose_phase(offset, delay, known));
+        self.take(sample, Counts::ForItself, SWEEPS);
+    }
+
+    fn take(&mut self, sample: Sample, counts: Counts, sweeps: usize) {
+        if self.window.len() >= self.room
+            && let Some(oldest) = self.window.pop_oldest()
+        {
+            let next = self.window.samples().first().or(Some(&sample));
+            each_block!(self.hypotheses, block => block.absorb(&oldest, next));
+        }
+        self.window.push(sample);
+        each_block!(self.hypotheses, block => block.observe(&sample));
+        if counts == Counts::AsEvidence {
+            self.hypotheses.judge();
+        }
+        self.on_route = self.on_route.saturating_add(1);
+        self.settling.get_or_insert(Settling { since: sample.at, pace: 1.0 });
+        self.half_delay.add(sample.delay / 2.0);
+        let sweeps = self.affordable(&sample, sweeps);
+        if sweeps > 0 {
+            self.hypotheses.sweep(&self.window, sweeps);
+            self.swept = Some(sample.at);
+        }
+        self.hypotheses.weigh();
+        self.recentre();
+    }
+
+    /// At fast polls there is less to do for each measurement.
+    fn affordable(&self, sample: &Sample, sweeps: usize) -> usize {
+        let since = self.swept.map_or(f64::INFINITY, |swept| (sample.at - swept).seconds());
+        if sweeps > SWEEPS || self.window.len() < EXPERIENCE {
+            sweeps
+        } else if since < SWEEP_INTERVAL {
+            0
+        } else if sample.motion.dt < FAST {
+            1
+        } else {
+            sweeps
+        }
+    }
+
+    /// Keeps θ, as it is counted here, small enough for doubles.
+    fn recentre(&mut self) {
+        let Some(newest) = self.window.newest() else { return };
+        let offset = newest.offset();
+        if offset.abs() <= FAR {
+            return;
+        }
+        let by = Span::from_seconds(offset);
+        self.origin += by;
+        let (origin, moved) = (self.origin, by.seconds());
+        for sample in self.window.samples_mut() {
+            sample.see_from(origin);
+            sample.foreseen -= moved;
+        }
+        each_block!(self.hypotheses, block => block.move_origin(moved));
+    }
+
+    /// Whatever arithmetic made of numbers that no packet should have, the bank goes on.
+    fn keep_sane(&mut self, measurement: &Measurement) {
+        let Prediction { frequency, frequency_variance, offset_variance, .. } =
+            self.hypotheses.predict(&Motion::none());
+        let is_of_a_clock = frequency.abs() < ABSURD
+            && frequency_variance < ABSURD.powi(2)
+            && offset_variance < ABSURD.powi(4);
+        if !is_of_a_clock || !self.hypotheses.is_finite() {
+            let frequency = self.frequency;
+            *self = Self::new(self.settings, frequency);
+            self.begin(Sample::new(measurement, Span::ZERO));
+        }
+    }
+
+    /// See [`Estimator::estimate`](super::Estimator::estimate).
+    pub(super) fn estimate(&self, at: Oscillator) -> Option<Estimate> {
+        let newest = self.window.newest()?;
+        let t = (at - newest.at).seconds();
+        let prediction = self.hypotheses.predict(&Motion::over(t));
+        // Before the newest measurement, along its line.
+        let back = t.min(0.0);
+        let untested = (t - self.window.longest_gap()).max(0.0);
+        let variance = prediction.offset_variance
+            + prediction.frequency_variance * back * back
+            + UNTESTED * untested.powi(3) / 3.0;
+        let path = self.hypotheses.path();
+        let doubt = self.suspects.iter().map(|suspect| suspect.error.abs()).fold(0.0, f64::max);
+        let offset = prediction.offset + prediction.frequency * back;
+        let delay = (2.0 * path.base).max(newest.dispersion).max(0.0);
+        Some(Estimate {
+            at,
+            offset: self.origin + Span::from_seconds(offset),
+            offset_sd: variance.sqrt(),
+            frequency: Frequency {
+                value: prediction.frequency,
+                sd: (prediction.frequency_variance + UNTESTED * untested).sqrt(),
+            },
+            jitter: self.jitter(),
+            delay,
+            root_delay: newest.root_delay + delay,
+            root_dispersion: newest.root_dispersion
+                + newest.dispersion
+                + COVERAGE * variance.sqrt()
+                + doubt,
+            samples: self.window.len(),
+            age: at - newest.at,
+        })
+    }
+
+    /// Standard deviation of single offsets (s): the geometric mean of what the hypotheses say, so that
+    /// an improbable one that has gone astray does not count by the size of its error.
+    fn jitter(&self) -> f64 {
+        let log_variance = self.hypotheses.mean_of_queues(|shape, ways, lane| {
+            let sum = ways.iter().map(|queue| variance(shape, queue, lane)).sum::<f64>();
+            (sum / 4.0).max(f64::MIN_POSITIVE).ln()
+        });
+        (log_variance / 2.0).exp()
+    }
+
+    /// See [`Estimator::restart`](super::Estimator::restart).
+    pub(super) fn restart(&mut self) {
+        self.experienced |= !self.window.samples().is_empty();
+        self.window.clear();
+        self.suspects.clear();
+        self.on_route = 0;
+        self.swept = None;
+        self.settling = None;
+        each_block!(self.hypotheses, block => block.forget_window());
+    }
+
+    /// See [`Estimator::measurements`](super::Estimator::measurements).
+    pub(super) fn measurements(&self) -> impl Iterator<Item = Measurement> {
+        self.window.samples().iter().map(Sample::measurement)
+    }
+
+    /// See [`Estimator::shift`](super::Estimator::shift).
+    pub(super) fn shift(&mut self, by: Span) {
+        self.origin += by;
+        self.window.samples_mut().iter_mut().for_each(|sample| sample.shift(by));
+        self.suspects.iter_mut().for_each(|suspect| suspect.sample.shift(by));
+    }
+
+    /// See [`Estimator::len`](super::Estimator::len).
+    pub(super) fn len(&self) -> usize {
+        self.window.len()
+    }
+
+    /// See [`Estimator::statistics`](super::Estimator::statistics).
+    pub(super) fn statistics(&self) -> Option<Statistics> {
+        let (oldest, newest) = (self.window.samples().first()?, self.window.newest()?);
+        let path = self.hypotheses.path();
+        let runs = self.window.samples().windows(2).filter(|pair| {
+            let over = |sample: &Sample| sample.offset() > sample.foreseen;
+            over(&pair[0]) != over(&pair[1])
+        });
+        let waits = |way: usize| {
+            self.hypotheses.mean_of_queues(|shape, ways, lane| match shape {
+                Shape::Normal => 0.0,
+                Shape::Queueing => mean_wait(ways[way], lane),
+            })
+        };
+        let (outbound, inbound) = (waits(0), waits(1));
+        Some(Statistics {
+            held: self.window.len(),
+            used: self.window.len(),
+            span: (newest.at - oldest.at).seconds(),
+            runs: 1 + runs.count(),
+            delay_floor: (2.0 * path.base).max(0.0),
+            typical_excess: outbound + inbound,
+            noise: path.blur.sqrt() / 2.0,
+            residual_sd: self.jitter(),
+            asymmetry: if outbound + inbound > 0.0 {
+                0.5 * (outbound - inbound) / (outbound + inbound)
+            } else {
+                0.0
+            },
+            wander: self.hypotheses.mean_of_oscillators(|walk, _| walk * walk).sqrt(),
+        })
+    }
+}
+
+/// Either the offset was stepped by about this (s), or the frequency changed this long ago (s) and the
+/// offset has moved as far since: which of the two, later measurements tell.
+fn step_or_change(size: f64, since: f64) -> Jump {
+    let (step, frequency) = (size * size, (size / since).powi(2));
+    let moved = frequency * since * since;
+    Jump { offset: step + moved, frequency, both: frequency * since, base: 0.0 }
+}
+
+/// Mean time in queues on one way (s).
+fn mean_wait(queue: &Queue, lane: usize) -> f64 {
+    let wide = queue.wide_share.0[lane];
+    (1.0 - wide) * queue.narrow.0[lane] + wide * queue.wide.0[lane]
+}
+
+/// Variance of what is left of a one-way delay (s²).
+fn variance(shape: Shape, queue: &Queue, lane: usize) -> f64 {
+    match shape {
+        Shape::Normal => queue.variance.0[lane],
+        Shape::Queueing => {
+            let wide = queue.wide_share.0[lane];
+            let square = |of: &Lanes| 2.0 * of.0[lane] * of.0[lane];
+            let squares = (1.0 - wide) * square(&queue.narrow) + wide * square(&queue.wide);
+            queue.variance.0[lane] + squares - mean_wait(queue, lane).powi(2)
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A measurement in the form the bank's arithmetic needs, and the window of the newest ones.
+
+use arrayvec::ArrayVec;
+use timeball_wire::{Oscillator, Span};
+
+use super::motion::Motion;
+use super::state::{Jump, Way};
+use crate::estimator::limited;
+use crate::measurement::Measurement;
+
+/// Measurements whose sites are kept and revised. What older ones say is one normal distribution.
+pub(super) const WINDOW: usize = 32;
+
+/// Smallest round-trip delay (s) that is believed.
+const SHORTEST: f64 = 1e-8;
+
+/// A measurement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    pub(super) at: Oscillator,
+    /// T2 − T1 and T4 − T3 as they came…
+    outbound: Span,
+    inbound: Span,
+    /// …and without the bank's origin (s), which is small enough for doubles.
+    pub(super) delays: [f64; 2],
+    /// Round trip (s).
+    pub(super) delay: f64,
+    /// Error of the four timestamps (s).
+    pub(super) dispersion: f64,
+    /// The server's root delay (s).
+    pub(super) root_delay: f64,
+    /// The server's root dispersion (s).
+    pub(super) root_dispersion: f64,
+    /// From the measurement before this one.
+    pub(super) motion: Motion,
+    /// What happened in between.
+    pub(super) jump: Jump,
+    /// θ as predicted for it, without the origin (s).
+    pub(super) foreseen: f64,
+}
+
+impl Sample {
+    /// Takes what is not a number for the worst, and limits the rest to what a packet can say.
+    pub(super) fn new(measurement: &Measurement, origin: Span) -> Self {
+        let dispersion = limited(measurement.dispersion);
+        let delay = limited((measurement.outbound + measurement.inbound).seconds());
+        // Not from `delay`: whatever the two ways claim to be, their difference must be the offset.
+        let offset = measurement.offset();
+        let half = Span::from_seconds(delay / 2.0);
+        let mut sample = Self {
+            at: measurement.at,
+            outbound: offset + half,
+            inbound: half - offset,
+            delays: [0.0; 2],
+            delay: delay.max(dispersion).max(SHORTEST),
+            dispersion,
+            root_delay: limited(measurement.root_delay),
+            root_dispersion: limited(measurement.root_dispersion),
+            motion: Motion::none(),
+            jump: Jump::default(),
+            foreseen: 0.0,
+        };
+        sample.see_from(origin);
+        sample
+    }
+
+    /// Counts from another origin.
+    pub(super) fn see_from(&mut self, origin: Span) {
+        // Integers first, so that fifty years of offset cost no digits.
+        self.delays = [(self.outbound - origin).seconds(), (self.inbound + origin).seconds()];
+    }
+
+    /// All offsets were too small by this much.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.outbound += by;
+        self.inbound -= by;
+    }
+
+    /// The one-way delay, without the origin (s).
+    pub(super) const fn on(&self, way: Way) -> f64 {
+        self.delays[way.index()]
+    }
+
+    /// θ if both ways took equally long, without the origin (s).
+    pub(super) fn offset(&self) -> f64 {
+        (self.delays[0] - self.delays[1]) / 2.0
+    }
+
+    /// The same, with the origin.
+    pub(super) fn whole_offset(&self) -> Span {
+        self.outbound.half() - self.inbound.half()
+    }
+
+    /// The measurement that it was.
+    pub(super) const fn measurement(&self) -> Measurement {
+        Measurement {
+            at: self.at,
+            outbound: self.outbound,
+            inbound: self.inbound,
+            dispersion: self.dispersion,
+            root_delay: self.root_delay,
+            root_dispersion: self.root_dispersion,
+        }
+    }
+}
+
+/// The newest measurements, oldest first, in storage that never grows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window(ArrayVec<Sample, WINDOW>);
+
+impl Window {
+    /// Adds one, for which there must be room.
+    pub(super) fn push(&mut self, sample: Sample) {
+        // Who fills it up makes room first.
+        let _ = self.0.try_push(sample);
+    }
+
+    /// Takes the oldest out.
+    pub(super) fn pop_oldest(&mut self) -> Option<Sample> {
+        self.0.pop_at(0)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn samples(&self) -> &[Sample] {
+        &self.0
+    }
+
+    pub(super) fn samples_mut(&mut self) -> &mut [Sample] {
+        &mut self.0
+    }
+
+    pub(super) fn newest(&self) -> Option<&Sample> {
+        self.0.last()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Longest time between two successive measurements (s).
+    pub(super) fn longest_gap(&self) -> f64 {
+        self.0.iter().skip(1).map(|sample| sample.motion.dt).fold(0.0, f64::max)
+    }
+}

@@ -1,0 +1,35 @@
+//! From hardware timestamps to radio links, from a hundred measurements a second to three in a week, and
+//! oscillators that no watch would have.
+
+use super::super::world::{Queue, World};
+use super::super::*;
+
+#[test]
+fn whatever_the_path_and_the_pace_the_bank_finds_the_time() {
+    let mut seed = 0;
+    for scale in [1e-9, 1e-6, 1e-3, 1.0] {
+        for interval in [1.0 / 128.0, 1.0, 64.0, 131_072.0] {
+            for frequency in [0.0, -0.1, 0.1] {
+                seed += 1;
+                let mut world = World::with_path(seed, 10.0 * scale, Queue::Exponential(scale));
+                world.frequency = frequency;
+                let settings = Settings { method: Method::Bank, ..Settings::default() };
+                let mut estimator = Estimator::new(settings, Frequency { value: 0.0, sd: 1e-2 });
+                for count in 0..60 {
+                    // Nothing for days, once.
+                    world.advance(if count == 40 { 3e5 } else { interval });
+                    estimator.add(&world.exchange().unwrap());
+                    let estimate = estimator.estimate(world.now()).unwrap();
+                    let error = (estimate.offset - world.truth()).seconds();
+                    assert!(error.is_finite() && estimate.offset_sd.is_finite());
+                    let case = format!(
+                        "seed {seed}: queues {scale} s, every {interval} s, {frequency}, {count}: \
+                         {error:e} in {estimate:?}"
+                    );
+                    // The timestamps have nanoseconds.
+                    assert!(error.abs() <= estimate.root_distance() + 2e-9, "{case}");
+                }
+            }
+        }
+    }
+}
