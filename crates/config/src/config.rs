@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use timeball_auth::key_file::Format;
+use timeball_auth::nts::AeadAlgorithm;
 use timeball_core::server::RateLimit;
 
 /// Everything an operator can ask for: what the engine shall do, and the matters of the daemon
@@ -18,6 +20,8 @@ pub struct Config {
     pub serve: Serve,
     /// Every NTP socket.
     pub network: Network,
+    /// Network Time Security, of sources and of the server alike.
+    pub nts: Nts,
     /// What is kept on disk.
     pub files: Files,
     /// The control socket.
@@ -36,11 +40,19 @@ impl Config {
         !self.engine.server.allow.is_empty()
     }
 
+    /// True if clients are to be given keys, and there is a cipher for them.
+    pub fn gives_keys(&self) -> bool {
+        let certificates = &self.serve.key_establishment.certificates;
+        !certificates.is_empty() && !self.nts.algorithms.is_empty()
+    }
+
     /// How many sources this configuration asks for, pools counted in full, and those that may only
     /// be watched left out.
     pub fn selectable_sources(&self) -> usize {
         use timeball_core::settings::SourceKind;
-        self.engine
+        let clocks = self.engine.reference_clocks.iter().filter(|clock| !clock.options.noselect);
+        let others: usize = self
+            .engine
             .sources
             .iter()
             .filter(|source| !source.options.noselect)
@@ -48,7 +60,8 @@ impl Config {
                 SourceKind::Server | SourceKind::Peer => 1,
                 SourceKind::Pool { count } => count,
             })
-            .sum()
+            .sum();
+        clocks.count() + others
     }
 }
 
@@ -132,11 +145,61 @@ pub struct Serve {
     pub bind_addresses: Vec<IpAddr>,
     /// Network interface to listen on; `None`: all.
     pub bind_device: Option<String>,
+    /// Keys for clients whose requests NTS protects (RFC 8915).
+    pub key_establishment: KeyEstablishment,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { port: 123, bind_addresses: Vec::new(), bind_device: None }
+        Self {
+            port: 123,
+            bind_addresses: Vec::new(),
+            bind_device: None,
+            key_establishment: KeyEstablishment::default(),
+        }
+    }
+}
+
+/// How a server gives keys to clients (NTS-KE), and keeps its own. The networks that may ask it for the
+/// time may ask it for keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyEstablishment {
+    /// Who it can prove to be; empty: it gives no keys.
+    pub certificates: Vec<Certificate>,
+    /// TCP port to listen on.
+    pub port: u16,
+    /// In a thread of its own; else between one thing and the next that the daemon does.
+    pub own_thread: bool,
+    /// Clients at once.
+    pub max_connections: usize,
+    /// The NTP server that clients shall ask; `None`: this one.
+    pub ntp_server: Option<String>,
+    /// How often the keys of cookies change (s); `None`: somebody else changes them, in their file.
+    pub rotation: Option<f64>,
+    /// Limit of connections per client.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// Who a server can prove to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its certificate and those of who vouches for it (PEM).
+    pub file: PathBuf,
+    /// The private key that belongs to it (PEM).
+    pub private_key: PathBuf,
+}
+
+impl Default for KeyEstablishment {
+    fn default() -> Self {
+        Self {
+            certificates: Vec::new(),
+            port: 4460,
+            own_thread: true,
+            max_connections: 100,
+            ntp_server: None,
+            rotation: Some(86_400.0),
+            rate_limit: None,
+        }
     }
 }
 
@@ -150,6 +213,7 @@ pub struct Network {
     /// Local port of requests.
     pub client_port: ClientPort,
     /// What network cards are to do; empty: with hardware timestamping, all that can, as they are.
+    /// [`card`](Self::card) knows which of them counts.
     pub cards: Vec<Card>,
 }
 
@@ -164,19 +228,37 @@ pub enum ClientPort {
     Fixed(u16),
 }
 
-/// How one network card stamps.
+/// How network cards stamp.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Card {
-    /// Its interface; `*` for every one that can.
+    /// Their interface, or with `*` at its end the beginning of its name.
     pub interface: String,
-    /// Added to transmit timestamps (s).
+    /// How much later than stamped a packet really leaves (s).
     pub transmit_compensation: f64,
-    /// Added to receive timestamps (s).
+    /// How much earlier than stamped a packet really arrives (s).
     pub receive_compensation: f64,
-    /// Precision of its clock (s).
-    pub precision: f64,
-    /// Which packets it stamps on arrival.
+    /// Which packets they stamp on arrival.
     pub receive_filter: ReceiveFilter,
+    /// A card that can is to latch its own clock and the system clock together.
+    pub cross_timestamps: bool,
+}
+
+impl Card {
+    /// The cards of `interface`, as they are.
+    pub fn new(interface: impl Into<String>) -> Self {
+        Self {
+            interface: interface.into(),
+            transmit_compensation: 0.0,
+            receive_compensation: 0.0,
+            receive_filter: ReceiveFilter::Best,
+            cross_timestamps: true,
+        }
+    }
+
+    /// The beginning of the names that it holds for, if it does not hold for one alone.
+    fn beginning(&self) -> Option<&str> {
+        self.interface.strip_suffix('*')
+    }
 }
 
 /// Which packets a network card stamps on arrival.
@@ -192,6 +274,29 @@ pub enum ReceiveFilter {
     Ptp,
     /// None.
     None,
+}
+
+impl Network {
+    /// What the card of `interface` is to do; `None` if it is not to stamp. Its own name counts more
+    /// than the beginning of it, and of beginnings the first.
+    pub fn card(&self, interface: &str) -> Option<Card> {
+        match self.timestamping {
+            Timestamping::Kernel | Timestamping::Daemon => return None,
+            Timestamping::Hardware if self.cards.is_empty() => return Some(Card::new(interface)),
+            Timestamping::Hardware => {}
+        }
+        let named = self.cards.iter().find(|card| card.interface == interface);
+        let begins = |card: &&Card| card.beginning().is_some_and(|it| interface.starts_with(it));
+        let card = named.or_else(|| self.cards.iter().find(begins))?;
+        Some(Card { interface: interface.to_owned(), ..card.clone() })
+    }
+
+    /// The interfaces whose cards are named to stamp.
+    pub fn named_cards(&self) -> impl Iterator<Item = &str> {
+        let stamp = self.timestamping == Timestamping::Hardware;
+        let named = self.cards.iter().filter(move |card| stamp && card.beginning().is_none());
+        named.map(|card| card.interface.as_str())
+    }
 }
 
 impl Default for Network {
@@ -222,6 +327,42 @@ impl Timestamping {
         &[("hardware", Self::Hardware), ("kernel", Self::Kernel), ("daemon", Self::Daemon)];
 }
 
+/// Network Time Security (RFC 8915), of sources and of the server alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nts {
+    /// Ciphers to offer and to choose from, the best first.
+    pub algorithms: Vec<AeadAlgorithm>,
+    /// Whose certificates are trusted.
+    pub trusted: Vec<TrustedCertificates>,
+    /// The system's certificates are trusted, too; they belong to set 0.
+    pub system_certificates: bool,
+    /// Until the clock was updated so often, certificates need not be valid by it.
+    pub unchecked_updates: u32,
+    /// Where keys and cookies are kept over a restart.
+    pub directory: Option<PathBuf>,
+}
+
+/// Certificates that are trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedCertificates {
+    /// The set that they belong to.
+    pub set: u32,
+    /// A file, or a directory of files.
+    pub path: PathBuf,
+}
+
+impl Default for Nts {
+    fn default() -> Self {
+        Self {
+            algorithms: vec![AeadAlgorithm::Aes128GcmSiv, AeadAlgorithm::AesSivCmac256],
+            trusted: Vec::new(),
+            system_certificates: true,
+            unchecked_updates: 0,
+            directory: None,
+        }
+    }
+}
+
 /// What is kept on disk.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Files {
@@ -231,6 +372,10 @@ pub struct Files {
     pub pid_file: Option<PathBuf>,
     /// The drift file.
     pub drift_file: DriftFile,
+    /// The symmetric keys that this machine shares with others.
+    pub key_file: Option<PathBuf>,
+    /// Whose format that file has.
+    pub key_format: Format,
     /// Where measurements are kept over a restart.
     pub dump_directory: Option<PathBuf>,
     /// Directory of the logs of measurements.
@@ -261,6 +406,8 @@ impl Default for Files {
             state_directory: "/var/lib/timeball".into(),
             pid_file: None,
             drift_file: DriftFile::InStateDirectory,
+            key_file: None,
+            key_format: Format::Chrony,
             dump_directory: None,
             log_directory: None,
             source_directories: Vec::new(),
@@ -447,5 +594,38 @@ impl Level {
             Self::Debug => "debug",
             Self::Trace => "trace",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cards_own_name_counts_more_than_the_beginning_of_it() {
+        let by_hardware = |cards: &[Card]| Network {
+            timestamping: Timestamping::Hardware,
+            cards: cards.to_vec(),
+            ..Network::default()
+        };
+        let every = by_hardware(&[]);
+        assert_eq!(every.card("eth0"), Some(Card::new("eth0")));
+        let compensated =
+            |name: &str, transmit_compensation| Card { transmit_compensation, ..Card::new(name) };
+        let network = by_hardware(&[
+            compensated("eno*", 1e-6),
+            compensated("en*", 2e-6),
+            compensated("eno2", 3e-6),
+        ]);
+        let found = |name: &str| network.card(name).map(|card| card.transmit_compensation);
+        assert_eq!(
+            ["eno1", "eno2", "enp1s0", "eth0"].map(found),
+            [Some(1e-6), Some(3e-6), Some(2e-6), None]
+        );
+        assert_eq!(network.card("eno1").map(|card| card.interface).as_deref(), Some("eno1"));
+        assert_eq!(network.named_cards().collect::<Vec<_>>(), ["eno2"]);
+        let by_kernel = Network { timestamping: Timestamping::Kernel, ..network };
+        assert_eq!(by_kernel.card("eno1"), None);
+        assert_eq!(by_kernel.named_cards().count(), 0);
     }
 }

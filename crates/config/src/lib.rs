@@ -29,14 +29,15 @@ use std::path::Path;
 
 use chrony::{OtherFiles, SourceDirectories};
 pub use config::{
-    Card, Chronyc, ClientPort, Clock, Compensation, Config, Control, DriftFile, Files,
-    InitialCorrection, Level, Log, Network, Process, ReceiveFilter, Record, Serve, Temperature,
-    Timestamping,
+    Card, Certificate, Chronyc, ClientPort, Clock, Compensation, Config, Control, DriftFile, Files,
+    InitialCorrection, KeyEstablishment, Level, Log, Network, Nts, Process, ReceiveFilter, Record,
+    Serve, Temperature, Timestamping, TrustedCertificates,
 };
 pub use diagnostic::{Diagnostic, Mistakes, Severity, Style};
 pub use document::Document;
 pub use leap_seconds_list::{LeapSeconds, LeapSecondsError, LeapSecondsList};
 pub use leap_seconds_zone::LeapZoneError;
+pub use native::{check_host, duration, written_duration};
 pub use places::{Places, Scope};
 
 /// The languages a configuration may be written in.

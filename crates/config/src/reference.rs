@@ -88,6 +88,7 @@ fn value<S>(kind: &Kind<S>) -> String {
         Kind::Text { what, .. } => (*what).into(),
         Kind::Host(_) => "host name or address".into(),
         Kind::Hosts(_) => "list of host names and addresses".into(),
+        Kind::ReferenceId(_) => "one to four letters".into(),
         Kind::Device(_) => "interface".into(),
         Kind::Address(_) => "address".into(),
         Kind::Addresses(_) => "list of addresses".into(),

@@ -4,15 +4,20 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use timeball_auth::KeyId;
+use timeball_auth::nts::AeadAlgorithm;
 use timeball_config::{
-    Card, ClientPort, Compensation, Config, Dialect, DriftFile, InitialCorrection, ReceiveFilter,
-    Record, Temperature, Timestamping, chrony, parse,
+    Card, Certificate, ClientPort, Compensation, Config, Dialect, DriftFile, InitialCorrection,
+    ReceiveFilter, Record, Temperature, Timestamping, TrustedCertificates, chrony, parse,
 };
-use timeball_core::association::{Connectivity, PollInterval};
+use timeball_core::association::{Authentication, Connectivity, NtsServer, PollInterval};
 use timeball_core::discipline::{LeapMode, MaxChange};
+use timeball_core::estimator::Method;
+use timeball_core::reference_clock::{self, Driver, TimeScale};
 use timeball_core::selection::AuthenticationPolicy;
 use timeball_core::server::{Broadcast, ClientLog, RateLimit, Smoothing};
 use timeball_core::settings::{Family, Local, SourceKind, SourceSettings};
+use timeball_wire::ReferenceId;
 
 fn read(text: &str) -> Config {
     parse("chrony.conf", text, Dialect::Chrony).unwrap_or_else(|error| panic!("{error}")).config
@@ -38,6 +43,13 @@ const DIRECTIVES: &[Case] = &[
     ("maxsamples 10", |_| {}),
     ("minsamples 10", |_| {}),
     // Source selection.
+    ("ntsrefresh 3600", |c| c.engine.nts.refresh = 3600.0),
+    ("nosystemcert", |c| c.nts.system_certificates = false),
+    ("nocerttimecheck 2", |c| c.nts.unchecked_updates = 2),
+    ("ntstrustedcerts /a\nntstrustedcerts 3 /b", |c| {
+        let path = |set, path: &str| TrustedCertificates { set, path: path.into() };
+        c.nts.trusted = vec![path(0, "/a"), path(3, "/b")];
+    }),
     ("authselectmode require", |c| {
         c.engine.selection.authentication = AuthenticationPolicy::Require;
     }),
@@ -47,6 +59,9 @@ const DIRECTIVES: &[Case] = &[
     ("authselectmode mix", |_| {}),
     ("authselectmode ignore", |c| {
         c.engine.selection.authentication = AuthenticationPolicy::Ignore;
+    }),
+    ("keyfile /etc/chrony/chrony.keys", |c| {
+        c.files.key_file = Some("/etc/chrony/chrony.keys".into());
     }),
     ("combinelimit 0", |c| c.engine.selection.combine_limit = 0.0),
     ("maxdistance 0.25", |c| c.engine.selection.maximum_distance = 0.25),
@@ -198,7 +213,7 @@ const DIRECTIVES: &[Case] = &[
     // Network.
     ("hwtimestamp *", |c| {
         c.network.timestamping = Timestamping::Hardware;
-        c.network.cards = vec![card("*")];
+        c.network.cards = vec![Card::new("*")];
     }),
     (
         "hwtimestamp eth0 minpoll -2 maxpoll 3 minsamples 4 maxsamples 20 nocrossts \
@@ -209,15 +224,42 @@ const DIRECTIVES: &[Case] = &[
                 Card {
                     transmit_compensation: 300e-9,
                     receive_compensation: -645e-9,
-                    precision: 50e-9,
                     receive_filter: ReceiveFilter::Ptp,
-                    ..card("eth0")
+                    cross_timestamps: false,
+                    ..Card::new("eth0")
                 },
-                Card { receive_filter: ReceiveFilter::None, ..card("eth1") },
+                Card { receive_filter: ReceiveFilter::None, ..Card::new("eth1") },
             ];
         },
     ),
     ("ptpport 0", |_| {}),
+    // NTS.
+    ("ntsdumpdir /a\nntscachedir /b", |c| c.nts.directory = Some("/b".into())),
+    ("ntsaeads 15 99 30", |c| {
+        c.nts.algorithms = vec![AeadAlgorithm::AesSivCmac256, AeadAlgorithm::Aes128GcmSiv];
+    }),
+    ("ntsserverkey /b\nntsservercert /a\nntsservercert /c\nntsserverkey /d", |c| {
+        let pair =
+            |file: &str, key: &str| Certificate { file: file.into(), private_key: key.into() };
+        c.serve.key_establishment.certificates = vec![pair("/a", "/b"), pair("/c", "/d")];
+    }),
+    ("ntsport 4461", |c| c.serve.key_establishment.port = 4461),
+    ("ntsprocesses 0", |c| c.serve.key_establishment.own_thread = false),
+    ("ntsprocesses 3", |_| {}),
+    ("maxntsconnections 7", |c| c.serve.key_establishment.max_connections = 7),
+    ("ntsntpserver ntp.example", |c| {
+        c.serve.key_establishment.ntp_server = Some("ntp.example".into());
+    }),
+    ("ntsrotate 0", |c| c.serve.key_establishment.rotation = None),
+    ("ntsrotate 66666", |c| c.serve.key_establishment.rotation = Some(66666.0)),
+    ("ntsratelimit interval 3 burst 1 leak 3", |c| {
+        c.serve.key_establishment.rate_limit =
+            Some(RateLimit { interval: 8.0, burst: 1, leak: 8, kiss: 0 });
+    }),
+    ("ntsratelimit", |c| {
+        c.serve.key_establishment.rate_limit =
+            Some(RateLimit { interval: 64.0, burst: 8, leak: 4, kiss: 0 });
+    }),
     // Logging.
     ("log tracking rawmeasurements statistics measurements tracking", |c| {
         c.log.records = vec![Record::RawMeasurements, Record::Statistics, Record::Tracking];
@@ -270,9 +312,20 @@ const OPTIONS: &[SourceCase] = &[
         s.association.maxpoll = PollInterval::new(12);
     }),
     ("minpoll -8 maxpoll -20", |_| {}),
+    ("key 4294967295", |s| {
+        s.association.authentication = Authentication::Key(KeyId::new(u32::MAX).unwrap());
+    }),
+    ("nts", |s| s.association.authentication = Authentication::Nts(NtsServer::default())),
+    ("certset 2 nts ntsport 4461", |s| {
+        let server = NtsServer { port: 4461, certificate_set: 2 };
+        s.association.authentication = Authentication::Nts(server);
+    }),
     ("maxpoll 24", |s| s.association.maxpoll = PollInterval::LONGEST),
     ("IBURST", |s| s.association.iburst = true),
-    ("burst", |s| s.association.burst = true),
+    ("burst", |s| {
+        s.association.burst = true;
+        s.association.max_delay_dev_ratio = Some(10.0);
+    }),
     ("maxdelay 0.3", |s| s.association.max_delay = 0.3),
     ("maxdelay 2000", |s| s.association.max_delay = 1000.0),
     ("maxdelayratio 2.5", |s| s.association.max_delay_ratio = Some(2.5)),
@@ -316,8 +369,57 @@ const OPTIONS: &[SourceCase] = &[
     ("ipv4", |s| s.family = Some(Family::Ipv4)),
     ("ipv6", |s| s.family = Some(Family::Ipv6)),
     ("ntsport 4461 certset 1", |_| {}),
-    ("extfield F323", |_| {}),
+    ("extfield F323", |s| s.association.monotonic = true),
+    ("extfield f323", |s| s.association.monotonic = true),
+    ("extfield F324", |_| {}),
+    ("extfield 10A", |_| {}),
+    ("extfield 10A extfield F323", |s| s.association.monotonic = true),
     ("maxsources 7", |_| {}),
+];
+
+type ClockCase = (&'static str, fn(&mut reference_clock::Settings));
+
+fn reference_id(letters: [u8; 4]) -> ReferenceId {
+    ReferenceId::from_bytes(letters)
+}
+
+const CLOCKS: &[ClockCase] = &[
+    ("SHM 3", |_| {}),
+    ("SHM 3:perm=0644", |c| c.driver = Driver::SharedMemory { unit: 3, permissions: 0o644 }),
+    ("SOCK /run/gps.sock", |c| {
+        c.driver = Driver::Socket { path: "/run/gps.sock".into() };
+        c.reference_id = reference_id(*b"SOC0");
+    }),
+    ("SHM 3 refid GPS", |c| c.reference_id = reference_id(*b"GPS\0")),
+    ("SHM 3 poll 2 dpoll -2", |c| {
+        c.poll = PollInterval::new(2);
+        c.driver_poll = PollInterval::new(-2);
+    }),
+    ("SHM 3 offset -0.125 delay 0.25", |c| {
+        c.offset = -0.125;
+        c.delay = 0.25;
+    }),
+    ("SHM 3 stratum 3", |c| c.stratum = 3),
+    ("SHM 3 precision 1e-3 maxdispersion 1e-2", |c| {
+        c.precision = Some(1e-3);
+        c.max_dispersion = Some(1e-2);
+    }),
+    ("SHM 3 precision 0 maxdispersion 0", |_| {}),
+    ("SHM 3 filter 16", |c| c.filter = 16),
+    ("SHM 3 minsamples 4 maxsamples 5", |c| {
+        c.estimator.min_samples = 4;
+        c.estimator.max_samples = 5;
+    }),
+    ("SHM 3\nmaxsamples 20", |c| c.estimator.max_samples = 20),
+    ("SHM 3 maxunreach 7", |c| c.max_unreach = 7),
+    ("SHM 3 tai", |c| c.time_scale = TimeScale::Tai),
+    ("SHM 3 prefer trust require", |c| {
+        c.options.prefer = true;
+        c.options.trust = true;
+        c.options.require = true;
+    }),
+    ("SHM 3 noselect", |c| c.options.noselect = true),
+    ("SHM 3 rate 5 width 0.1 maxlockage 4", |_| {}),
 ];
 
 const SOURCES: &[SourceCase] = &[
@@ -329,6 +431,8 @@ const SOURCES: &[SourceCase] = &[
     ("pool a.example maxsources 50", |s| s.kind = SourceKind::Pool { count: 16 }),
     ("peer a.example iburst burst presend 6 copy xleave", |s| {
         s.kind = SourceKind::Peer;
+        s.estimator.method = Method::Classic;
+        s.association.max_delay_dev_ratio = Some(10.0);
         s.association.interleaved = true;
     }),
     // What holds for all sources, whichever line comes first.
@@ -360,16 +464,6 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-fn card(interface: &str) -> Card {
-    Card {
-        interface: interface.into(),
-        transmit_compensation: 0.0,
-        receive_compensation: 0.0,
-        precision: 100e-9,
-        receive_filter: ReceiveFilter::Best,
-    }
-}
-
 #[test]
 fn nothing_said_is_what_chronyd_assumes() {
     let config = read("");
@@ -379,7 +473,7 @@ fn nothing_said_is_what_chronyd_assumes() {
     assert!((discipline.max_slew - 83333.333e-6).abs() < 1e-9);
     assert_eq!(discipline.max_frequency, 100_000e-6);
     assert_eq!(discipline.panic_threshold, f64::INFINITY);
-    assert_eq!(discipline.correction_time_ratio, Some(3.0));
+    assert_eq!(discipline.correction_time_ratio, None);
     assert_eq!(discipline.wander, 1e-6);
     assert_eq!(discipline.max_update_skew, 1000e-6);
     assert_eq!((discipline.max_change, discipline.fallback_drift), (None, None));
@@ -431,7 +525,10 @@ fn a_source_of_which_nothing_is_said_is_what_chronyd_assumes() {
     assert_eq!((association.minpoll.exponent(), association.maxpoll.exponent()), (6, 10));
     assert!(!association.iburst && !association.burst && !association.interleaved);
     assert_eq!(association.max_delay, 3.0);
-    assert_eq!(association.max_delay_dev_ratio, Some(10.0));
+    // The one exception: the bank weighs delays itself.
+    assert_eq!(association.max_delay_dev_ratio, None);
+    let peer = read("peer a.example");
+    assert_eq!(peer.engine.sources[0].association.max_delay_dev_ratio, Some(10.0));
     assert_eq!((association.max_delay_ratio, association.max_delay_quantile), (None, None));
     assert_eq!((association.filter, association.max_unreach), (1, 100_000));
     assert_eq!((association.poll_target, association.version), (8, 4));
@@ -453,6 +550,13 @@ fn every_directive_comes_to_what_it_says() {
 fn every_option_comes_to_what_it_says() {
     let options = OPTIONS.iter().map(|(text, change)| (format!("server a.example {text}"), change));
     let lines = SOURCES.iter().map(|(text, change)| ((*text).to_owned(), change));
+    for (text, change) in CLOCKS {
+        let shm = Driver::SharedMemory { unit: 3, permissions: 0o600 };
+        let mut expected = reference_clock::Settings::new(shm, reference_id(*b"SHM0"));
+        change(&mut expected);
+        let text = format!("leapsectz right/UTC\nrefclock {text}");
+        assert_eq!(read(&text).engine.reference_clocks, [expected], "{text}");
+    }
     for (text, change) in options.chain(lines) {
         let mut expected = read("server a.example").engine.sources.remove(0);
         change(&mut expected);
@@ -467,6 +571,8 @@ fn every_honoured_directive_and_option_has_a_value_here() {
         texts.iter().flat_map(|text| text.split_whitespace()).map(str::to_ascii_lowercase).collect()
     };
     let mut seen = words(DIRECTIVES.iter().map(|(text, _)| *text).collect());
+    seen.extend(words(CLOCKS.iter().map(|(text, _)| *text).collect()));
+    seen.insert("refclock".to_owned());
     seen.extend(words(OPTIONS.iter().chain(SOURCES).map(|(text, _)| *text).collect()));
     let page = chrony::compat_page();
     let honoured: Vec<&str> = page
@@ -485,6 +591,7 @@ fn a_source_of_one_sample_can_be_selected() {
     let config = read("server a.example maxsamples 1");
     assert_eq!(config.engine.selection.minimum_samples, 1);
     assert_eq!(read("server a.example").engine.selection.minimum_samples, 3);
+    assert_eq!(read("refclock SHM 0 maxsamples 2").engine.selection.minimum_samples, 2);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use timeball_config::{Dialect, parse, reference};
 const EXAMPLE: &str = include_str!("../../../packaging/timeball.toml");
 
 /// Keys that must be set; the example shows a plausible value.
-const REQUIRED: &[&str] = &["address", "threshold", "file", "interface"];
+const REQUIRED: &[&str] =
+    &["address", "threshold", "file", "private-key", "interface", "reference-id", "certificates"];
 
 /// Keys that have no default; the example shows a plausible value.
 const WITHOUT_DEFAULT: &[&str] = &[
@@ -16,6 +17,9 @@ const WITHOUT_DEFAULT: &[&str] = &[
     "max-delay-ratio",
     "max-delay-dev-ratio",
     "max-delay-quantile",
+    "max-dispersion",
+    "precision",
+    "path",
     "asymmetry",
     "leap-seconds-zone",
     "correction-time-ratio",
@@ -23,16 +27,24 @@ const WITHOUT_DEFAULT: &[&str] = &[
     "points",
     "allow",
     "pid-file",
+    "key-file",
+    "key",
+    "nts-port",
+    "certificate-set",
+    "directory",
     "drift-file",
     "drift-interval",
     "dump-directory",
     "log-directory",
+    "ntp-server",
+    "directory",
     "user",
     "priority",
 ];
 
 /// Keys that say otherwise what the one above them says.
-const ALTERNATIVES: &[&str] = &["max-delay-quantile", "points"];
+const ALTERNATIVES: &[&str] =
+    &["max-delay-quantile", "points", "path", "nts-port", "certificate-set"];
 
 /// A line such as `#minpoll = 6` or `#[serve]` without its `#`; prose has a blank after it.
 fn uncommented(line: &str) -> &str {

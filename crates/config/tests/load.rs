@@ -86,13 +86,16 @@ fn every_key_reaches_its_place() {
         prefer = true
         trust = true
         require = true
+        estimator = "bank"
         min-samples = 4
         max-samples = 32
         poll-target = 12
         interleaved = true
+        monotonic = true
         connectivity = "auto-offline"
         presend = 9
         max-delay-ratio = 1.5
+        key = 7
         max-delay-dev-ratio = 2
         min-delay = "1.024 ms"
         asymmetry = -0.25
@@ -159,6 +162,7 @@ fn every_key_reaches_its_place() {
 
         [serve]
         allow = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]
+        require-key = ["192.0.2.8/29"]
         deny = ["10.1.0.0/16"]
         port = 1124
         bind-addresses = ["0.0.0.0", "2001:db8::2"]
@@ -169,6 +173,17 @@ fn every_key_reaches_its_place() {
         burst = 16
         leak = 0
         kiss = 2
+        [serve.nts]
+        port = 4461
+        own-thread = false
+        max-connections = 20
+        ntp-server = "ntp.example"
+        rotate-keys = "never"
+        [[serve.certificate]]
+        file = "/etc/other/crt"
+        private-key = "/etc/other/private"
+        [serve.nts-rate-limit]
+        interval = "16 s"
         [serve.local]
         stratum = 11
         distance = "500 ms"
@@ -195,10 +210,14 @@ fn every_key_reaches_its_place() {
         interface = "eth0"
         transmit-compensation = "-300 ns"
         receive-compensation = "645 ns"
-        precision = "50 ns"
+        cross-timestamps = false
         receive-filter = "ptp"
         [[network.card]]
         interface = "*"
+
+        [nts]
+        algorithms = ["aes-siv-cmac-512", "aes-siv-cmac-256"]
+        directory = "/var/lib/other/nts"
 
         [files]
         state-directory = "/var/lib/other"
@@ -206,6 +225,8 @@ fn every_key_reaches_its_place() {
         drift-interval = "2 h"
         drift-file = "/var/lib/other/frequency"
         dump-directory = "/var/lib/other/dump"
+        key-file = "/etc/other/keys"
+        key-format = "ntp"
         log-directory = "./log"
         source-directories = ["/run/chrony-dhcp", "/etc/chrony/sources.d"]
 
@@ -237,6 +258,24 @@ fn every_key_reaches_its_place() {
     let loaded = parse("all.toml", text, Dialect::Native).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(loaded.warnings, vec![]);
     insta::assert_debug_snapshot!(loaded.config);
+}
+
+#[test]
+fn keys_are_for_somebody_and_for_some_cipher() {
+    let certificate = "[[server]]\naddress = 'a'\n[[serve.certificate]]\nfile = '/a'\n\
+                       private-key = '/b'\n";
+    let loaded = parse("t.toml", certificate, Dialect::Native).unwrap();
+    let message = "nobody may ask for keys: `allow` of [serve] is empty";
+    assert_eq!(loaded.warnings[0].message, message);
+    let without = format!("{certificate}[serve]\nallow = ['192.0.2.0/24']\n");
+    assert_eq!(parse("t.toml", &without, Dialect::Native).unwrap().warnings, vec![]);
+    let without = format!("{without}[nts]\nalgorithms = []\n");
+    let loaded = parse("t.toml", &without, Dialect::Native).unwrap();
+    assert_eq!(loaded.warnings[0].message, "without a cipher nobody is given keys");
+    assert!(!loaded.config.gives_keys());
+    let asking = "[[server]]\naddress = 'a'\nnts = true\n[nts]\nalgorithms = []\n";
+    let loaded = parse("t.toml", asking, Dialect::Native).unwrap();
+    assert_eq!(loaded.warnings[0].message, "without a cipher no source with NTS can be asked");
 }
 
 #[test]

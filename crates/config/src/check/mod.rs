@@ -4,10 +4,12 @@
 //! One that can, though it is useless or partly without effect, is a warning: other daemons accept it,
 //! and their files must go on to work.
 
+pub(crate) mod authentication;
 mod chronyc;
 mod clock;
 mod files;
 mod networks;
+pub(crate) mod reference_clocks;
 mod serve;
 mod sources;
 
@@ -19,6 +21,8 @@ use crate::places::Places;
 pub(crate) fn check(config: &Config, places: &Places) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     sources::check(config, places, &mut findings);
+    reference_clocks::check(config, places, &mut findings);
+    authentication::check(config, places, &mut findings);
     clock::check(config, places, &mut findings);
     serve::check(config, places, &mut findings);
     chronyc::check(config, places, &mut findings);

@@ -18,6 +18,21 @@ pub(super) fn check(config: &Config, places: &Places, findings: &mut Vec<Diagnos
                 .help("listen once on each"),
         );
     }
+    let certificates = &config.serve.key_establishment.certificates;
+    if !certificates.is_empty() && config.nts.algorithms.is_empty() {
+        findings.push(
+            Diagnostic::warning("without a cipher nobody is given keys")
+                .at(places.nearest(Scope::Section("nts"), &["algorithms"]))
+                .help("algorithms = [\"aes-128-gcm-siv\", \"aes-siv-cmac-256\"]"),
+        );
+    }
+    if config.gives_keys() && !config.serves() {
+        findings.push(
+            Diagnostic::warning("nobody may ask for keys: `allow` of [serve] is empty")
+                .at(places.table(Scope::Item("serve.certificate", 0)))
+                .help("[serve]\nallow = [\"192.0.2.0/24\"]"),
+        );
+    }
     if config.serves() {
         everybody(config, places, findings);
     } else {

@@ -216,13 +216,16 @@ fn duplicates(config: &Config, places: &Places) -> Vec<Diagnostic> {
 
 fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
     let sources = &config.engine.sources;
-    if sources.is_empty() {
+    if sources.is_empty() && config.engine.reference_clocks.is_empty() {
         // Files that are read later may name some.
         let expected = config.engine.local.is_some() || !config.files.source_directories.is_empty();
         if !expected {
             findings.push(
                 Diagnostic::warning("there is no source of time")
-                    .expected("at least one [[server]], [[pool]] or [[peer]], or [serve.local]")
+                    .expected(
+                        "at least one [[server]], [[pool]], [[peer]] or [[reference-clock]], or \
+                         [serve.local]",
+                    )
                     .help("add a source:\n[[server]]\naddress = \"ntp.example.net\""),
             );
         }
@@ -234,7 +237,7 @@ fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
     if selectable == 0 {
         findings.push(
             Diagnostic::warning("every source is `noselect`: the clock will never be set")
-                .at(places.key(Scope::Source(0), "noselect")),
+                .at(first_noselect(places)),
         );
     } else if minimum > selectable {
         findings.push(
@@ -245,13 +248,21 @@ fn enough(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {
             .at(places.nearest(SELECTION, &["minimum-sources"]))
             .help("add sources or lower `minimum-sources`"),
         );
-    } else if selectable == 2 && !sources.iter().any(|source| source.options.trust) {
+    } else if selectable == 2
+        && sources.len() > 1
+        && !sources.iter().any(|source| source.options.trust)
+    {
         findings.push(
             Diagnostic::warning("two sources cannot outvote each other if they disagree")
                 .at(places.table(Scope::Source(1)))
                 .help("add a third, four to survive the loss of one; or `trust` one of the two"),
         );
     }
+}
+
+fn first_noselect(places: &Places) -> Option<std::ops::Range<usize>> {
+    let clock = Scope::Item("reference-clock", 0);
+    places.key(Scope::Source(0), "noselect").or_else(|| places.key(clock, "noselect"))
 }
 
 fn strata(config: &Config, places: &Places, findings: &mut Vec<Diagnostic>) {

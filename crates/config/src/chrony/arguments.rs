@@ -192,7 +192,7 @@ pub(super) fn socket_path(word: &Word<'_>) -> Outcome<Option<PathBuf>> {
     path(word, "the socket's path", LONGEST_SOCKET_PATH).map(Some)
 }
 
-fn path(word: &Word<'_>, what: &str, longest: usize) -> Outcome<PathBuf> {
+pub(super) fn path(word: &Word<'_>, what: &str, longest: usize) -> Outcome<PathBuf> {
     let path = std::path::absolute(word.text).unwrap_or_else(|_| PathBuf::from(word.text));
     if path.as_os_str().len() > longest {
         return Err(wrong(word, what, format!("at most {longest} bytes")));

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
+use std::path::PathBuf;
 
+use timeball_core::association::NtsServer;
 use timeball_core::settings::SourceSettings;
+use timeball_core::{estimator, reference_clock};
 
 use super::access::AccessTable;
 use super::remarks::remarks;
 use super::source_directories::SourceDirectories;
 use crate::Reading;
-use crate::config::{Chronyc, Clock, Config, DriftFile, Files, Record, Timestamping};
+use crate::check::{authentication, reference_clocks};
+use crate::config::{Certificate, Chronyc, Clock, Config, DriftFile, Files, Record, Timestamping};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::places::{Places, Scope};
 
@@ -18,6 +22,7 @@ use crate::places::{Places, Scope};
 pub(super) struct Draft {
     pub(super) config: Config,
     pub(super) sources: Vec<DraftSource>,
+    pub(super) reference_clocks: Vec<DraftClock>,
     /// For sources that do not say it themselves, whichever line comes first.
     pub(super) defaults: SourceDefaults,
     pub(super) source_directories: SourceDirectories,
@@ -25,6 +30,10 @@ pub(super) struct Draft {
     pub(super) asking: AccessTable,
     pub(super) bind: PerFamily,
     pub(super) bind_commands: PerFamily,
+    /// Each with its line.
+    pub(super) certificates: Vec<(PathBuf, Range<usize>)>,
+    /// In the order of the certificates.
+    pub(super) certificate_keys: Vec<(PathBuf, Range<usize>)>,
     /// `port 0`: no server, whatever else is said of it.
     pub(super) no_server: bool,
     pub(super) records: BTreeSet<Record>,
@@ -37,8 +46,22 @@ pub(super) struct DraftSource {
     pub(super) settings: SourceSettings,
     pub(super) min_samples: Option<i64>,
     pub(super) max_samples: Option<i64>,
+    /// Keys are to be established,
+    pub(super) nts: bool,
+    /// and if they are, here.
+    pub(super) nts_server: NtsServer,
     pub(super) line: Range<usize>,
     pub(super) name: Range<usize>,
+    /// What is to be said of its options.
+    pub(super) remarks: Vec<Diagnostic>,
+}
+
+/// A reference clock, without what it has from [`SourceDefaults`].
+pub(super) struct DraftClock {
+    pub(super) settings: reference_clock::Settings,
+    pub(super) min_samples: Option<i64>,
+    pub(super) max_samples: Option<i64>,
+    pub(super) line: Range<usize>,
 }
 
 /// What holds for every source.
@@ -96,13 +119,13 @@ fn defaults() -> Config {
         },
         ..Config::default()
     };
+    config.serve.key_establishment.rotation = Some(604_800.0);
     let discipline = &mut config.engine.discipline;
     discipline.step_limit = Some(0);
     // A twelfth, as adjtime of old.
     discipline.max_slew = 1.0 / 12.0;
     discipline.max_frequency = 0.1;
     discipline.panic_threshold = f64::INFINITY;
-    discipline.correction_time_ratio = Some(3.0);
     config
 }
 
@@ -111,12 +134,15 @@ impl Draft {
         Self {
             config: defaults(),
             sources: Vec::new(),
+            reference_clocks: Vec::new(),
             defaults: SourceDefaults::default(),
             source_directories: SourceDirectories::default(),
             served: AccessTable::default(),
             asking: AccessTable::default(),
             bind: PerFamily::default(),
             bind_commands: PerFamily::default(),
+            certificates: Vec::new(),
+            certificate_keys: Vec::new(),
             no_server: false,
             records: BTreeSet::new(),
             places: Places::default(),
@@ -132,12 +158,15 @@ impl Draft {
     pub(super) fn finish(mut self) -> (Reading, SourceDirectories) {
         self.settle_sources();
         self.settle_server();
+        self.settle_certificates();
         self.settle_commands();
         self.settle_logs();
         let Self { config, places, mut diagnostics, source_directories, .. } = self;
         // Of a text with mistakes nobody knows yet what it will say.
         if diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning) {
             diagnostics.extend(remarks(&config));
+            authentication::check(&config, &places, &mut diagnostics);
+            reference_clocks::check(&config, &places, &mut diagnostics);
         }
         (Reading { config, places, diagnostics }, source_directories)
     }
@@ -154,10 +183,18 @@ impl Draft {
             self.places.note_entry(scope, "address", source.line, source.name);
             self.config.engine.sources.push(source.settings);
         }
+        for (index, clock) in std::mem::take(&mut self.reference_clocks).into_iter().enumerate() {
+            let DraftClock { mut settings, min_samples, max_samples, line } = clock;
+            self.defaults.limit(&mut settings.estimator, min_samples, max_samples);
+            self.places.note_table(Scope::Item("reference-clock", index), line);
+            self.config.engine.reference_clocks.push(settings);
+        }
         // A source that may not keep three measurements is used with those that it has.
         let selection = &mut self.config.engine.selection;
-        for source in &self.config.engine.sources {
-            selection.minimum_samples = selection.minimum_samples.min(source.estimator.max_samples);
+        let sources = self.config.engine.sources.iter().map(|source| source.estimator);
+        let clocks = self.config.engine.reference_clocks.iter().map(|clock| clock.estimator);
+        for estimator in sources.chain(clocks) {
+            selection.minimum_samples = selection.minimum_samples.min(estimator.max_samples);
         }
     }
 
@@ -172,6 +209,31 @@ impl Draft {
             self.config.serve.bind_addresses =
                 self.bind.or(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
         }
+    }
+
+    /// The first key belongs to the first certificate, and so on.
+    fn settle_certificates(&mut self) {
+        let (files, keys) =
+            (std::mem::take(&mut self.certificates), std::mem::take(&mut self.certificate_keys));
+        if files.len() != keys.len() {
+            let alone = if files.len() > keys.len() { files.last() } else { keys.last() };
+            let message = format!(
+                "there are {} `ntsservercert` and {} `ntsserverkey`",
+                files.len(),
+                keys.len()
+            );
+            let mut diagnostic = Diagnostic::error(message)
+                .help("each certificate needs its key, in the same order");
+            if let Some((_, line)) = alone {
+                diagnostic = diagnostic.at(line.clone());
+            }
+            self.diagnostics.push(diagnostic);
+        }
+        self.config.serve.key_establishment.certificates = files
+            .into_iter()
+            .zip(keys)
+            .map(|((file, _), (private_key, _))| Certificate { file, private_key })
+            .collect();
     }
 
     fn settle_commands(&mut self) {
@@ -197,16 +259,21 @@ impl Draft {
 impl SourceDefaults {
     /// Fills in what the source does not say itself.
     pub(super) fn apply(&self, source: &mut DraftSource) {
-        let most = match source.max_samples.unwrap_or(self.max_samples) {
+        let settings = &mut source.settings;
+        self.limit(&mut settings.estimator, source.min_samples, source.max_samples);
+        settings.bind_address = self.bind_address(settings);
+        settings.bind_device = self.bind_device.clone();
+    }
+
+    /// Fills in how many measurements to keep of a source, which may say so itself.
+    fn limit(&self, estimator: &mut estimator::Settings, least: Option<i64>, most: Option<i64>) {
+        let most = match most.unwrap_or(self.max_samples) {
             0 => MOST_SAMPLES,
             limit => limit.clamp(1, MOST_SAMPLES),
         };
-        let least = source.min_samples.unwrap_or(self.min_samples).clamp(1, most);
-        let settings = &mut source.settings;
-        settings.estimator.max_samples = usize::try_from(most).unwrap_or(usize::MAX);
-        settings.estimator.min_samples = usize::try_from(least).unwrap_or(usize::MAX);
-        settings.bind_address = self.bind_address(settings);
-        settings.bind_device = self.bind_device.clone();
+        let least = least.unwrap_or(self.min_samples).clamp(1, most);
+        estimator.max_samples = usize::try_from(most).unwrap_or(usize::MAX);
+        estimator.min_samples = usize::try_from(least).unwrap_or(usize::MAX);
     }
 
     /// The local address of the family that the source is of.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::directives::{Directive, Fate, GROUPS, OPTIONS};
+use super::directives::{CLOCK_OPTIONS, Directive, Fate, GROUPS, OPTIONS};
 
 const OPENING: &str = "\
 <!-- Generated: `UPDATE_DOCS=1 cargo test -p timeball-config --test chrony` -->
@@ -29,6 +29,7 @@ pub fn compat_page() -> String {
         table(&mut page, group.title, "directive", group.directives);
     }
     table(&mut page, "Options of `server`, `pool` and `peer`", "option", OPTIONS);
+    table(&mut page, "Options of `refclock`", "option", CLOCK_OPTIONS);
     page
 }
 

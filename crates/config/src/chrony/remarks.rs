@@ -51,6 +51,7 @@ fn identity(source: &DraftSource) -> (String, u16, Option<&'static str>) {
 pub(super) fn remarks(config: &Config) -> Vec<Diagnostic> {
     let mut remarks = Vec::new();
     if config.engine.sources.is_empty()
+        && config.engine.reference_clocks.is_empty()
         && config.files.source_directories.is_empty()
         && config.engine.local.is_none()
         && config.clock.initial.is_none()

@@ -39,7 +39,9 @@ pub(super) fn unicast(address: IpAddr) -> Result<(), Problem> {
     let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
     if address.is_multicast() || broadcast {
         let problem = Problem::new(format!("`{address}` is a group, not one machine"));
-        return Err(problem.help("broadcast and multicast are not supported"));
+        return Err(
+            problem.help("to send to a group, use [[serve.broadcast]]; groups are not listened to")
+        );
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ pub use write::to_native;
 use std::ops::Range;
 
 use timeball_core::settings::SourceSettings;
+use timeball_wire::ReferenceId;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -32,12 +33,43 @@ use crate::places::{Places, Scope};
 use keys::{Outline, SOURCES, SourceTable};
 use schema::{Rows, Section, Table, Visitor};
 
+/// The seconds that a text such as `"10 ms"` means.
+///
+/// # Errors
+///
+/// What is wrong with it, and what to write instead if that can be guessed.
+pub fn duration(text: &str) -> Result<f64, String> {
+    DURATION.parse(text).map_err(|problem| match problem.help {
+        Some(help) => format!("{}; {help}", problem.message),
+        None => {
+            format!("{}; write {} such as \"{}\"", problem.message, DURATION.name, DURATION.example)
+        }
+    })
+}
+
+/// Seconds as [`duration`] reads them, in the largest unit that fits.
+pub fn written_duration(seconds: f64) -> String {
+    DURATION.write(seconds)
+}
+
+/// A reference ID of one to four letters, digits or other printable signs.
+pub(crate) fn reference_id(text: &str) -> Option<ReferenceId> {
+    let fits = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut bytes = text.bytes();
+    fits.then(|| ReferenceId::from_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0))))
+}
+
+/// The letters of a reference ID.
+fn reference_id_letters(id: ReferenceId) -> String {
+    id.to_bytes().into_iter().take_while(|byte| *byte != 0).map(char::from).collect()
+}
+
 /// Accepts a host name, or the literal address of one machine.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
-pub(crate) fn check_host(text: &str) -> Result<(), String> {
+pub fn check_host(text: &str) -> Result<(), String> {
     host::check(text).map_err(|problem| problem.message)
 }
 

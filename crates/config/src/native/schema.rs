@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use timeball_wire::ReferenceId;
+
 use super::path;
 use super::quantity::{DURATION, FREQUENCY, bounds};
 use crate::config::Config;
@@ -82,6 +84,8 @@ pub(crate) enum Kind<S: 'static> {
     Host(Field<S, String>),
     /// Host names or addresses.
     Hosts(Field<S, Vec<String>>),
+    /// A reference ID in letters.
+    ReferenceId(Field<S, ReferenceId>),
     /// A network interface.
     Device(Field<S, String>),
     /// An address of this machine.
@@ -187,6 +191,7 @@ impl<S> Kind<S> {
                 "a list of host names and addresses, such as [\"ntp.example.net\", \"192.0.2.1\"]"
                     .into()
             }
+            Self::ReferenceId(_) => "one to four letters, such as \"GPS\"".into(),
             Self::Device(_) => "the name of a network interface, such as \"eth0\"".into(),
             Self::Address(_) => {
                 "an address of this machine, such as \"192.0.2.1\" or \"2001:db8::1\"".into()
@@ -234,6 +239,9 @@ impl<S> Kind<S> {
                 (field.get)(settings).map(|value| quoted(&value))
             }
             Self::Hosts(field) => (field.get)(settings).map(list),
+            Self::ReferenceId(field) => {
+                (field.get)(settings).map(|id| quoted(&super::reference_id_letters(id)))
+            }
             Self::Address(field) | Self::Destination(field) => {
                 (field.get)(settings).map(|value| quoted(&value.to_string()))
             }

@@ -109,6 +109,10 @@ impl Dice {
                 let hosts = (0..self.below(4)).map(|_| self.host()).collect();
                 put(field, settings, hosts);
             }
+            Kind::ReferenceId(field) => {
+                let text = format!("GPS{}", self.below(10));
+                put(field, settings, super::reference_id(&text).unwrap());
+            }
             Kind::Device(field) => put(field, settings, format!("eth{}", self.below(1000))),
             Kind::Address(field) | Kind::Destination(field) => {
                 put(field, settings, self.address());

@@ -5,6 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use timeball_wire::ReferenceId;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -62,6 +63,7 @@ pub(super) fn read<S>(
         Kind::Hosts(field) => {
             found.list(HOST, Found::host).map(|value| (field.set)(settings, value))
         }
+        Kind::ReferenceId(field) => found.reference_id().map(|value| (field.set)(settings, value)),
         Kind::Device(field) => found.device().map(|value| (field.set)(settings, value)),
         Kind::Address(field) => found.address().map(|value| (field.set)(settings, value)),
         Kind::Addresses(field) => {
@@ -235,6 +237,12 @@ impl Found<'_, '_> {
             Ok(()) => Ok(text.to_string()),
             Err(problem) => Err(self.wrong(problem.message, problem.help)),
         }
+    }
+
+    fn reference_id(&self) -> Outcome<ReferenceId> {
+        let text = self.text()?;
+        super::reference_id(text)
+            .ok_or_else(|| self.wrong(format!("\"{text}\" cannot be a reference ID"), None))
     }
 
     fn device(&self) -> Outcome<String> {

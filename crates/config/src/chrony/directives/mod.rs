@@ -5,6 +5,8 @@ mod clock;
 mod commands;
 mod files;
 mod logs;
+mod nts;
+mod reference_clocks;
 mod selection;
 mod server;
 mod source_options;
@@ -15,6 +17,7 @@ use super::arguments::Arguments;
 use super::draft::Draft;
 
 pub(super) use files::{Inclusion, directories};
+pub(super) use reference_clocks::CLOCK_OPTIONS;
 pub(super) use source_options::OPTIONS;
 pub(super) use sources::{DEFAULT_POOL_SOURCES, read_source};
 
@@ -82,6 +85,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { title: "Battery clock", directives: clock::BATTERY },
     Group { title: "NTP server", directives: server::DIRECTIVES },
     Group { title: "Authentication", directives: server::AUTHENTICATION },
+    Group { title: "NTS of sources", directives: nts::DIRECTIVES },
     Group { title: "Command access", directives: commands::DIRECTIVES },
     Group { title: "Network", directives: server::NETWORK },
     Group { title: "Logging", directives: logs::DIRECTIVES },

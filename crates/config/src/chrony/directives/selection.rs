@@ -4,13 +4,11 @@ use timeball_core::selection::AuthenticationPolicy;
 
 use super::super::draft::Draft;
 use super::Directive;
-use crate::diagnostic::Diagnostic;
 
 pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
     Directive::honoured(
         "authselectmode",
-        "What becomes of sources that are not authenticated. As none can be yet, `require` selects \
-         none.",
+        "What becomes of sources that are not authenticated.",
         |draft, arguments| {
             let policy = arguments.one_of(
                 "the mode",
@@ -21,13 +19,6 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
                     ("ignore", AuthenticationPolicy::Ignore),
                 ],
             )?;
-            if policy == AuthenticationPolicy::Require {
-                draft.report(
-                    Diagnostic::warning("no source is authenticated: none will be selected")
-                        .at(arguments.line())
-                        .help("keys and NTS are not supported yet; until then write `authselectmode mix`"),
-                );
-            }
             draft.config.engine.selection.authentication = policy;
             Ok(())
         },

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use timeball_auth::nts::AeadAlgorithm;
 use timeball_core::server::{Broadcast, ClientLog, RateLimit, Smoothing};
 use timeball_core::settings::Local;
 
@@ -112,42 +113,137 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
     ),
 ];
 
-/// Until there is authentication.
-const ONLY_WITH_NTS: &str = "Means something only with `nts`, which is not supported yet.";
-
 pub(super) const AUTHENTICATION: &[Directive<Draft>] = &[
-    Directive::unneeded(
+    Directive::honoured(
         "keyfile",
-        "Symmetric keys are not supported yet: the file is not read. A source with `key` is refused.",
+        "The file of symmetric keys. One that others can read is warned about, as are lines with \
+         mistakes; `timeball run` does not start with them.",
+        |draft, arguments| {
+            draft.config.files.key_file = Some(arguments.path("the file")?);
+            Ok(())
+        },
     ),
-    Directive::unneeded("ntsdumpdir", ONLY_WITH_NTS),
-    Directive::unneeded("ntscachedir", "The old name of `ntsdumpdir`."),
-    Directive::unneeded("ntsaeads", ONLY_WITH_NTS),
-    Directive::unneeded("ntsrefresh", ONLY_WITH_NTS),
-    Directive::unneeded("ntstrustedcerts", ONLY_WITH_NTS),
-    Directive::unneeded("nosystemcert", ONLY_WITH_NTS),
-    Directive::unneeded("nocerttimecheck", ONLY_WITH_NTS),
-    Directive::refused(
+    Directive::honoured(
+        "ntsdumpdir",
+        "Where keys and cookies of NTS are kept over a restart: the server's keys in `ntskeys`, as \
+         chronyd has them, those of sources in a format of our own.",
+        nts_directory,
+    ),
+    Directive::honoured("ntscachedir", "The old name of `ntsdumpdir`.", nts_directory),
+    Directive::honoured(
+        "ntsaeads",
+        "The ciphers for NTS, by their numbers: 30, 15 and 17. Others are passed over; without any there \
+         is no NTS.",
+        |draft, arguments| {
+            let mut ciphers = Vec::new();
+            while arguments.count() > 0 && ciphers.len() < arguments.count() {
+                let number = arguments.integer("the cipher", 1..=i64::from(u16::MAX))?;
+                ciphers.push(u16::try_from(number).unwrap_or_default());
+            }
+            let known = ciphers.into_iter().filter_map(AeadAlgorithm::from_number);
+            draft.config.nts.algorithms = known.collect();
+            if draft.config.nts.algorithms.is_empty() {
+                draft.report(
+                    Diagnostic::warning("there is no cipher left for NTS")
+                        .at(arguments.line())
+                        .expected("any of 30, 15 and 17"),
+                );
+            }
+            Ok(())
+        },
+    ),
+    Directive::honoured(
         "ntsservercert",
-        "NTS is not supported yet; clients would stay without authenticated time.",
+        "A certificate to prove by to clients who answers them; several for several names. A file that \
+         changes is read again.",
+        |draft, arguments| {
+            let line = arguments.line();
+            draft.certificates.push((arguments.path("the file")?, line));
+            Ok(())
+        },
     ),
-    Directive::refused(
+    Directive::honoured(
         "ntsserverkey",
-        "NTS is not supported yet; clients would stay without authenticated time.",
+        "The private key that belongs to the certificate.",
+        |draft, arguments| {
+            let line = arguments.line();
+            draft.certificate_keys.push((arguments.path("the file")?, line));
+            Ok(())
+        },
     ),
-    Directive::unneeded("ntsport", "Means something only with `ntsservercert`."),
-    Directive::unneeded("ntsprocesses", "Means something only with `ntsservercert`."),
-    Directive::unneeded("maxntsconnections", "Means something only with `ntsservercert`."),
-    Directive::unneeded("ntsntpserver", "Means something only with `ntsservercert`."),
-    Directive::unneeded("ntsrotate", "Means something only with `ntsservercert`."),
-    Directive::unneeded("ntsratelimit", "Means something only with `ntsservercert`."),
+    Directive::honoured("ntsport", "TCP port to give keys on.", |draft, arguments| {
+        draft.config.serve.key_establishment.port = arguments.used_port()?;
+        Ok(())
+    }),
+    Directive::honoured(
+        "ntsprocesses",
+        "0: the daemon gives keys between other things; else one thread of its own does.",
+        |draft, arguments| {
+            let processes = arguments.integer("the number of processes", 0..=1000)?;
+            draft.config.serve.key_establishment.own_thread = processes > 0;
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "maxntsconnections",
+        "How many clients may be given keys at once.",
+        |draft, arguments| {
+            let most = arguments.integer("the number of connections", 1..=i64::from(i32::MAX))?;
+            let most = usize::try_from(most).unwrap_or(usize::MAX).min(MOST_NTS_CONNECTIONS);
+            draft.config.serve.key_establishment.max_connections = most;
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "ntsntpserver",
+        "The server that clients shall ask for the time.",
+        |draft, arguments| {
+            let word = arguments.word("the server")?;
+            if let Err(problem) = crate::native::check_host(word.text) {
+                let diagnostic = wrong(word, "the server", "a host name or an address");
+                return Err(Box::new(diagnostic.help(problem)));
+            }
+            draft.config.serve.key_establishment.ntp_server = Some(word.text.to_owned());
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "ntsrotate",
+        "How often the keys of cookies change (s); 0: somebody else changes them in `ntskeys`.",
+        |draft, arguments| {
+            let interval = arguments.count_of("the interval (s)", 0)?;
+            draft.config.serve.key_establishment.rotation =
+                (interval > 0).then_some(interval as f64);
+            Ok(())
+        },
+    ),
+    Directive::honoured(
+        "ntsratelimit",
+        "Limits how often a client is given keys.",
+        |draft, arguments| {
+            let unless_said = RateLimit { interval: 64.0, burst: 8, leak: 4, kiss: 0 };
+            let limit = rate_limit(arguments, unless_said, &[])?;
+            draft.config.serve.key_establishment.rate_limit = Some(limit);
+            Ok(())
+        },
+    ),
 ];
+
+/// More than there are descriptors.
+const MOST_NTS_CONNECTIONS: usize = 100_000;
+
+fn nts_directory(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
+    draft.config.nts.directory = Some(arguments.path("the directory")?);
+    Ok(())
+}
 
 pub(super) const NETWORK: &[Directive<Draft>] = &[
     Directive::honoured(
         "hwtimestamp",
-        "Timestamps by the network card. `minpoll`, `maxpoll`, `minsamples`, `maxsamples` and \
-         `nocrossts` have no effect: how often the card's clock is read follows from its drift.",
+        "Timestamps by the network card of requests and their answers; what is served to clients and \
+         said to peers is stamped by the kernel. `rxcomp`, `txcomp`, `rxfilter` and `nocrossts` do what \
+         they do in chronyd; `minpoll`, `maxpoll`, `minsamples`, `maxsamples` and `precision` are warned \
+         about: the card's clock is read with each request and each answer, and how well is measured.",
         hwtimestamp,
     ),
     Directive::unneeded("hwtstimeout", "How long to wait for a card's timestamp is fixed."),
@@ -230,23 +326,24 @@ pub(super) fn rate_limit(
 
 /// `INTERFACE [OPTIONS]`.
 fn hwtimestamp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> {
-    let mut card = Card {
-        interface: arguments.device()?,
-        transmit_compensation: 0.0,
-        receive_compensation: 0.0,
-        precision: 100e-9,
-        receive_filter: ReceiveFilter::Best,
-    };
+    let mut card = Card::new(arguments.device()?);
+    let mut without_effect = Vec::new();
     while let Some(word) = arguments.next() {
-        match word.text.to_ascii_lowercase().as_str() {
+        let option = word.text.to_ascii_lowercase();
+        match option.as_str() {
             "minpoll" | "maxpoll" => {
                 arguments.integer("the poll interval", -32..=32)?;
+                without_effect.push(option);
             }
             "minsamples" | "maxsamples" => {
                 arguments.count_of("the number of samples", 0)?;
+                without_effect.push(option);
             }
-            "nocrossts" => {}
-            "precision" => card.precision = arguments.number("the precision (s)", 0.0..=1.0)?,
+            "precision" => {
+                arguments.number("the precision (s)", 0.0..=1.0)?;
+                without_effect.push(option);
+            }
+            "nocrossts" => card.cross_timestamps = false,
             "txcomp" => card.transmit_compensation = arguments.difference("the time (s)")?,
             "rxcomp" => card.receive_compensation = arguments.difference("the time (s)")?,
             "rxfilter" => {
@@ -266,6 +363,14 @@ fn hwtimestamp(draft: &mut Draft, arguments: &mut Arguments<'_>) -> Outcome<()> 
                 return Err(wrong(word, "the option", options));
             }
         }
+    }
+    if !without_effect.is_empty() {
+        let (options, line) = (without_effect.join("`, `"), arguments.line());
+        draft.report(
+            Diagnostic::warning(format!("`{options}` of `hwtimestamp` has no effect")).at(line).help(
+                "the card's clock is read with each request and each answer, and how well is measured",
+            ),
+        );
     }
     draft.stamp_by_hardware();
     draft.config.network.cards.push(card);

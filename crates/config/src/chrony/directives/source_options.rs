@@ -1,12 +1,14 @@
 //! Options of `server`, `pool` and `peer`.
 
-use timeball_core::association::{Connectivity, PollInterval};
+use timeball_auth::KeyId;
+use timeball_core::association::{Authentication, Connectivity, PollInterval};
 use timeball_core::settings::{Family, SourceKind};
 
 use super::super::Outcome;
-use super::super::arguments::Arguments;
+use super::super::arguments::{Arguments, wrong};
 use super::super::draft::DraftSource;
-use super::{Directive, Fate};
+use super::Directive;
+use crate::diagnostic::Diagnostic;
 
 /// One of them.
 pub(in crate::chrony) type SourceOption = Directive<DraftSource>;
@@ -43,31 +45,42 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
             Ok(())
         },
     ),
-    SourceOption {
-        name: "key",
-        fate: Fate::Refused,
-        words: "Symmetric keys are not supported yet; without its key this source would not be \
-                authenticated.",
-        read: skip_value,
-    },
-    SourceOption {
-        name: "nts",
-        fate: Fate::Refused,
-        words: "NTS is not supported yet; without it this source would not be authenticated.",
-        read: skip_nothing,
-    },
-    SourceOption {
-        name: "ntsport",
-        fate: Fate::Unneeded,
-        words: "Means something only with `nts`.",
-        read: skip_value,
-    },
-    SourceOption {
-        name: "certset",
-        fate: Fate::Unneeded,
-        words: "Means something only with `nts`.",
-        read: skip_value,
-    },
+    SourceOption::honoured(
+        "key",
+        "The key that authenticates requests and answers.",
+        |source, arguments| {
+            let id = arguments.integer("the key", 1..=i64::from(u32::MAX))?;
+            if let Some(id) = u32::try_from(id).ok().and_then(KeyId::new) {
+                source.settings.association.authentication = Authentication::Key(id);
+            }
+            Ok(())
+        },
+    ),
+    SourceOption::honoured(
+        "nts",
+        "Network Time Security: the name has to be that in the server's certificate.",
+        |source, _| {
+            source.nts = true;
+            Ok(())
+        },
+    ),
+    SourceOption::honoured(
+        "ntsport",
+        "TCP port at which keys are established; means something only with `nts`.",
+        |source, arguments| {
+            source.nts_server.port = arguments.used_port()?;
+            Ok(())
+        },
+    ),
+    SourceOption::honoured(
+        "certset",
+        "Which set of certificates is trusted; means something only with `nts`.",
+        |source, arguments| {
+            let set = arguments.integer("the number of the set", 0..=i64::from(u32::MAX))?;
+            source.nts_server.certificate_set = u32::try_from(set).unwrap_or_default();
+            Ok(())
+        },
+    ),
     SourceOption::honoured(
         "maxdelay",
         "Longest round-trip delay to accept (s).",
@@ -89,7 +102,8 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
     ),
     SourceOption::honoured(
         "maxdelaydevratio",
-        "Longest excess of the delay to accept, as a multiple of the offset's standard deviation.",
+        "Longest excess of the delay to accept, as a multiple of the offset's standard deviation. Without \
+         it that of peers and with `burst` may be 10 times that; others are weighed by the estimator.",
         |source, arguments| {
             let ratio = arguments.number("the ratio", ANY)?;
             source.settings.association.max_delay_dev_ratio = Some(ratio.clamp(0.0, LARGEST_RATIO));
@@ -247,13 +261,27 @@ pub(in crate::chrony) const OPTIONS: &[SourceOption] = &[
             Ok(())
         },
     ),
-    SourceOption {
-        name: "extfield",
-        fate: Fate::Warned,
-        words: "The source is asked without this extension field, with which it would be as before \
-                chrony 4.",
-        read: skip_value,
-    },
+    SourceOption::honoured(
+        "extfield",
+        "`F323`: monotonic time. Without the corrections of network equipment, `10A` and `F324`, the \
+         source is asked as before chrony 4; there is a warning.",
+        |source, arguments| {
+            let word = arguments.word("the type of an extension field")?;
+            match u32::from_str_radix(word.text, 16) {
+                Ok(0xF323) => source.settings.association.monotonic = true,
+                Ok(0x10A | 0xF324) => source.remarks.push(
+                    Diagnostic::warning(format!("`extfield {}` is not used", word.text))
+                        .at(word.span.clone())
+                        .help("the source is asked without this extension field"),
+                ),
+                Ok(_) | Err(_) => {
+                    let types = "10A, F323 or F324";
+                    return Err(wrong(word, "the type of an extension field", types));
+                }
+            }
+            Ok(())
+        },
+    ),
     SourceOption::honoured("ipv4", "Resolves to IPv4 only.", |source, _| {
         source.settings.family = Some(Family::Ipv4);
         Ok(())
@@ -291,12 +319,4 @@ fn poll(arguments: &mut Arguments<'_>, what: &str, default: i8) -> Outcome<PollI
     // Like chronyd: too short is as if it were not said, too long is the longest.
     let exponent = if exponent < PollInterval::SHORTEST.exponent() { default } else { exponent };
     Ok(PollInterval::new(exponent))
-}
-
-fn skip_value(_: &mut DraftSource, arguments: &mut Arguments<'_>) -> Outcome<()> {
-    arguments.word("a value of its option").map(|_| ())
-}
-
-fn skip_nothing(_: &mut DraftSource, _: &mut Arguments<'_>) -> Outcome<()> {
-    Ok(())
 }

@@ -1,13 +1,14 @@
 //! Sources of time and what holds for all of them.
 
-use timeball_core::association;
+use timeball_core::association::{self, Authentication, NtsServer};
+use timeball_core::estimator::{self, Method};
 use timeball_core::settings::{SourceKind, SourceSettings};
 
 use super::super::Outcome;
 use super::super::arguments::Arguments;
 use super::super::draft::{Draft, DraftSource};
 use super::super::host;
-use super::{Directive, Fate, OPTIONS};
+use super::{Directive, Fate, OPTIONS, reference_clocks};
 use crate::config::{ClientPort, InitialCorrection};
 use crate::diagnostic::Diagnostic;
 
@@ -26,9 +27,11 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
          chronyd.",
         |draft, arguments| add(draft, SourceKind::Peer, arguments),
     ),
-    Directive::refused(
+    Directive::honoured(
         "refclock",
-        "Reference clocks are not supported yet: without them the file would mean something else.",
+        "A clock of this machine itself: the drivers `SHM` and `SOCK`. `PPS`, `PHC` and `RTC` are not \
+         supported yet, and a file with one of them is not used.",
+        reference_clocks::read,
     ),
     Directive::honoured(
         "initstepslew",
@@ -119,11 +122,14 @@ pub(in crate::chrony) fn read_source(
 ) -> Outcome<DraftSource> {
     let name = arguments.word("the name or address of a server")?;
     let mut source = DraftSource {
-        settings: SourceSettings { kind, ..defaults(host::read(name)?) },
+        settings: defaults(kind, host::read(name)?),
         min_samples: None,
         max_samples: None,
+        nts: false,
+        nts_server: NtsServer::default(),
         line: arguments.line(),
         name: name.span.clone(),
+        remarks: Vec::new(),
     };
     while let Some(word) = arguments.next() {
         let Some(option) = OPTIONS.iter().find(|option| word.is(option.name)) else {
@@ -146,23 +152,29 @@ pub(in crate::chrony) fn read_source(
         }
         (option.read)(&mut source, arguments)?;
     }
-    settle(&mut source);
+    diagnostics.append(&mut source.remarks);
+    settle(&mut source)?;
     Ok(source)
 }
 
-fn defaults(name: String) -> SourceSettings {
+fn defaults(kind: SourceKind, name: String) -> SourceSettings {
+    let server = SourceSettings::server(name);
+    let method = match kind {
+        SourceKind::Server | SourceKind::Pool { .. } => server.estimator.method,
+        // Peers in a row each steer by the next one's clock while that is steered itself: no oscillator
+        // moves like that, and the line through a few measurements follows it sooner.
+        SourceKind::Peer => Method::Classic,
+    };
     SourceSettings {
-        association: association::Settings {
-            iburst: false,
-            max_delay_dev_ratio: Some(10.0),
-            ..association::Settings::default()
-        },
-        ..SourceSettings::server(name)
+        kind,
+        association: association::Settings { iburst: false, ..association::Settings::default() },
+        estimator: estimator::Settings { method, ..server.estimator },
+        ..server
     }
 }
 
 /// What options mean together.
-fn settle(source: &mut DraftSource) {
+fn settle(source: &mut DraftSource) -> Outcome<()> {
     let settings = &mut source.settings.association;
     settings.maxpoll = settings.maxpoll.max(settings.minpoll);
     if source.settings.kind == SourceKind::Peer {
@@ -170,6 +182,30 @@ fn settle(source: &mut DraftSource) {
         settings.burst = false;
         settings.presend = None;
         settings.copy = false;
+    }
+    // A line is drawn off by what waited long, and a burst soon brings another. Without, the bank knows
+    // what to make of it: in congestion that lasts it is all there is.
+    if source.settings.estimator.method == Method::Classic || settings.burst {
+        settings.max_delay_dev_ratio.get_or_insert(10.0);
+    }
+    if !source.nts {
+        return Ok(());
+    }
+    let refused = |why: &str, help: &str| {
+        Err(Box::new(Diagnostic::error(why).at(source.name.clone()).help(help.to_owned())))
+    };
+    match (settings.authentication, source.settings.kind) {
+        (_, SourceKind::Peer) => refused(
+            "`nts` cannot be used between peers",
+            "give both sides a `key`, or let each ask the other as a `server`",
+        ),
+        (Authentication::Key(_), _) => {
+            refused("a source has either `nts` or `key`", "remove one of the two")
+        }
+        (Authentication::None | Authentication::Nts(_), _) => {
+            settings.authentication = Authentication::Nts(source.nts_server);
+            Ok(())
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `[files]`, `[control]`, `[process]` and `[log]`.
 
+use timeball_auth::key_file::Format;
+
 use super::clock::CENTURY;
 use super::one;
 use crate::config::{Config, DriftFile, Level, Record};
@@ -103,6 +105,17 @@ const FILES_KEYS: &[Key<Config>] = &[
             },
         },
         doc: "How often to write `drift-file`, if that is set; 1 h without it.",
+    },
+    Key {
+        name: "key-file",
+        kind: Kind::OptionalPath { longest: LONGEST_PATH, field: field!(files.key_file) },
+        doc: "The symmetric keys that this machine shares with servers, clients and peers. Only its \
+              owner and its group may be able to read it. `timeball keys generate` makes one.",
+    },
+    Key {
+        name: "key-format",
+        kind: word!(Format::WORDS, files.key_format),
+        doc: "Whose format that file has: chronyd's `chrony.keys` or ntpd's `ntp.keys`.",
     },
     Key {
         name: "dump-directory",

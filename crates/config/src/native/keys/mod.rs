@@ -9,8 +9,11 @@ mod chronyc;
 mod clock;
 mod daemon;
 mod network;
+mod nts;
+mod reference_clock;
 mod selection;
 mod serve;
+mod serve_nts;
 mod source;
 
 use super::schema::{Section, Table, Visitor};
@@ -20,6 +23,7 @@ pub(crate) use source::{PEER, POOL, SERVER, SOURCES, SourceTable};
 
 /// Calls the visitor for every table but those of sources, in the order of the reference page.
 pub(crate) fn every_table(visitor: &mut impl Visitor) {
+    visitor.visit(&reference_clock::REFERENCE_CLOCK);
     visitor.visit(&selection::SELECTION);
     visitor.visit(&clock::CLOCK);
     visitor.visit(&clock::MAX_CHANGE);
@@ -28,11 +32,16 @@ pub(crate) fn every_table(visitor: &mut impl Visitor) {
     visitor.visit(&clock::TEMPERATURE);
     visitor.visit(&serve::SERVE);
     visitor.visit(&serve::RATE_LIMIT);
+    visitor.visit(&serve_nts::SERVE);
+    visitor.visit(&serve_nts::CERTIFICATE);
+    visitor.visit(&serve_nts::RATE_LIMIT);
     visitor.visit(&serve::LOCAL);
     visitor.visit(&serve::BROADCAST);
     visitor.visit(&serve::SMOOTHING);
     visitor.visit(&network::NETWORK);
     visitor.visit(&network::CARD);
+    visitor.visit(&nts::NTS);
+    visitor.visit(&nts::TRUSTED);
     visitor.visit(&daemon::FILES);
     visitor.visit(&daemon::CONTROL);
     visitor.visit(&chronyc::CHRONYC);

@@ -2,7 +2,7 @@
 
 use super::one;
 use crate::config::{Card, ClientPort, Config, ReceiveFilter, Timestamping};
-use crate::native::quantity::{ANY, NOT_NEGATIVE};
+use crate::native::quantity::ANY;
 use crate::native::schema::{
     Field, Key, Kind, Rows, Section, Table, field, find, word, word_of, words_of,
 };
@@ -30,13 +30,7 @@ pub(crate) static CARD: Table<Card> = Table {
         get: |config| &config.network.cards,
         get_mut: |config| &mut config.network.cards,
     },
-    fresh: || Card {
-        interface: String::new(),
-        transmit_compensation: 0.0,
-        receive_compensation: 0.0,
-        precision: 100e-9,
-        receive_filter: ReceiveFilter::Best,
-    },
+    fresh: || Card::new(""),
 };
 
 const FILTERS: &[(&str, ReceiveFilter)] = &[
@@ -94,27 +88,29 @@ const CARD_KEYS: &[Key<Card>] = &[
             get: |card| Some(card.interface.clone()).filter(|name| !name.is_empty()),
             set: |card, value| card.interface = value,
         }),
-        doc: "Its interface; `*` is every one that can stamp. Required.",
+        doc: "Its interface, or the beginning of several and `*`: `*` alone is every one. What is said of \
+              its own name counts more. Required.",
     },
     Key {
         name: "transmit-compensation",
         kind: Kind::Duration { range: ANY, field: field!(transmit_compensation) },
-        doc: "Added to timestamps of packets that it sends.",
+        doc: "How much later than stamped a packet really leaves: added to timestamps of packets that it sends.",
     },
     Key {
         name: "receive-compensation",
         kind: Kind::Duration { range: ANY, field: field!(receive_compensation) },
-        doc: "Added to timestamps of packets that it receives.",
-    },
-    Key {
-        name: "precision",
-        kind: Kind::Duration { range: NOT_NEGATIVE, field: field!(precision) },
-        doc: "Precision with which its clock can be read.",
+        doc: "How much earlier than stamped a packet really arrives: subtracted from timestamps of packets \
+              that it receives.",
     },
     Key {
         name: "receive-filter",
         kind: word!(FILTERS, receive_filter),
         doc: "Which packets it stamps when they arrive: the most it can of all and NTP's; all; NTP's; \
               PTP's; or none.",
+    },
+    Key {
+        name: "cross-timestamps",
+        kind: Kind::Switch(field!(cross_timestamps)),
+        doc: "Read its clock and the system clock at the same moment, where the hardware can.",
     },
 ];

@@ -95,6 +95,12 @@ const KEYS: &[Key<Config>] = &[
         doc: "Do not answer clients in these networks. Where networks overlap the longest prefix wins.",
     },
     Key {
+        name: "require-key",
+        kind: Kind::Networks(field!(engine.server.require_key)),
+        doc: "Answer clients in these networks only if a key of `key-file` in [files] authenticates \
+              their requests. Whoever has a key is answered with it in any case.",
+    },
+    Key {
         name: "port",
         kind: Kind::Integer { range: 1..=65535, unit: "", field: field!(serve.port as u16) },
         doc: "UDP port to listen on.",

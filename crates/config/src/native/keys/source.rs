@@ -1,6 +1,8 @@
 //! `[[server]]` and `[[pool]]`.
 
-use timeball_core::association::{Connectivity, PollInterval};
+use timeball_auth::KeyId;
+use timeball_core::association::{Authentication, Connectivity, NtsServer, PollInterval};
+use timeball_core::estimator::Method;
 use timeball_core::settings::{Family, SourceKind, SourceSettings};
 
 use crate::native::quantity::ANY;
@@ -76,6 +78,9 @@ pub(crate) static PEER: SourceTable = SourceTable {
 
 const ADDRESS: &[(&str, &str)] = &[("address", "ntp.example.net")];
 
+pub(super) const METHODS: &[(&str, Method)] =
+    &[("bank", Method::Bank), ("classic", Method::Classic)];
+
 const FAMILIES: &[(&str, Family)] = &[("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
 
 const CONNECTIVITIES: &[(&str, Connectivity)] = &[
@@ -84,8 +89,20 @@ const CONNECTIVITIES: &[(&str, Connectivity)] = &[
     ("auto-offline", Connectivity::AutoOffline),
 ];
 
-const POLLS: std::ops::RangeInclusive<i64> =
+pub(super) const POLLS: std::ops::RangeInclusive<i64> =
     PollInterval::SHORTEST.exponent() as i64..=PollInterval::LONGEST.exponent() as i64;
+
+/// Where keys are established, if they are.
+const fn nts(source: &SourceSettings) -> Option<NtsServer> {
+    match source.association.authentication {
+        Authentication::Nts(server) => Some(server),
+        Authentication::None | Authentication::Key(_) => None,
+    }
+}
+
+const fn set_nts(source: &mut SourceSettings, server: NtsServer) {
+    source.association.authentication = Authentication::Nts(server);
+}
 
 const NAME: &[Key<SourceSettings>] = &[Key {
     name: "address",
@@ -161,6 +178,68 @@ const ASKING: &[Key<SourceSettings>] = &[
         doc: "Version of the protocol to ask with.",
     },
     Key {
+        name: "key",
+        kind: Kind::Integer {
+            range: 1..=u32::MAX as i64,
+            unit: "",
+            field: Field {
+                get: |s| s.association.authentication.key().map(|key| i64::from(key.get())),
+                set: |s, value| {
+                    if let Some(id) = u32::try_from(value).ok().and_then(KeyId::new) {
+                        s.association.authentication = Authentication::Key(id);
+                    }
+                },
+            },
+        },
+        doc: "Number of the key in `key-file` of [files] that authenticates requests, and without \
+              which no answer is believed.",
+    },
+    Key {
+        name: "nts",
+        kind: Kind::Switch(Field {
+            get: |s| Some(nts(s).is_some()),
+            set: |s, wanted| {
+                if wanted {
+                    set_nts(s, NtsServer::default());
+                }
+            },
+        }),
+        doc: "Authenticate requests and answers by Network Time Security (RFC 8915): `address` has to be \
+              the name in the server's certificate. Nothing else that it says is believed.",
+    },
+    // These come after `nts`, to which they add.
+    Key {
+        name: "nts-port",
+        kind: Kind::Integer {
+            range: 1..=65535,
+            unit: "",
+            field: Field {
+                get: |s| nts(s).map(|nts| i64::from(nts.port)),
+                set: |s, value| {
+                    let port = value as u16;
+                    set_nts(s, NtsServer { port, ..nts(s).unwrap_or_default() });
+                },
+            },
+        },
+        doc: "TCP port at which keys are established; whoever sets it wants `nts`. Without it, 4460.",
+    },
+    Key {
+        name: "certificate-set",
+        kind: Kind::Integer {
+            range: 0..=u32::MAX as i64,
+            unit: "",
+            field: Field {
+                get: |s| nts(s).map(|nts| i64::from(nts.certificate_set)),
+                set: |s, value| {
+                    let certificate_set = value as u32;
+                    set_nts(s, NtsServer { certificate_set, ..nts(s).unwrap_or_default() });
+                },
+            },
+        },
+        doc: "Which set of certificates is trusted; whoever sets it wants `nts`. Without it 0, to which the \
+              system's belong.",
+    },
+    Key {
         name: "family",
         kind: Kind::Word {
             words: || words_of(FAMILIES),
@@ -193,6 +272,15 @@ const ASKING: &[Key<SourceSettings>] = &[
         doc: "Use the interleaved mode (RFC 9769), in which the server tells with its next answer when \
               this one left it: more exact than what it can know beforehand. A server that does not \
               know the mode is asked in the basic one.",
+    },
+    Key {
+        name: "monotonic",
+        kind: Kind::Switch(field!(association.monotonic)),
+        doc: "Ask for the server's monotonic time (extension field 0xF323, chrony's experiment). By that \
+              the server tells when it corrects its own time, and the correction is followed with the \
+              next answer, down a whole chain of servers, instead of being taken for a change of the \
+              frequency. A server that does not know the field answers as usual; a few drop such \
+              requests.",
     },
     Key {
         name: "connectivity",
@@ -261,7 +349,8 @@ const MEASURING: &[Key<SourceSettings>] = &[
         name: "asymmetry",
         kind: Kind::Number { range: -0.5..=0.5, unit: "", field: field!(estimator.asymmetry?) },
         doc: "Which part of a delay in queues is on the way to the server: 0.5 all of it, -0.5 none and \
-              all on the way back, 0 half. Without it, it is learnt.",
+              all on the way back, 0 half. Without it, it is learnt. The bank uses it only together with \
+              `min-delay`.",
     },
     Key {
         name: "offset",
@@ -279,13 +368,20 @@ const MEASURING: &[Key<SourceSettings>] = &[
               much jitter.",
     },
     Key {
+        name: "estimator",
+        kind: word!(METHODS, estimator.method),
+        doc: "How measurements become an estimate: by a bank of smoothers, each with another idea of the \
+              clock and of the path, or by the classic regression over as many as fit a line.",
+    },
+    Key {
         name: "min-samples",
         kind: Kind::Integer {
             range: 1..=1024,
             unit: "measurements",
             field: field!(estimator.min_samples as usize),
         },
-        doc: "The estimator keeps at least so many measurements, however badly they fit a line.",
+        doc: "The classic estimator keeps at least so many measurements, however badly they fit a line. The \
+              bank needs no such limit.",
     },
     Key {
         name: "max-samples",
@@ -294,7 +390,7 @@ const MEASURING: &[Key<SourceSettings>] = &[
             unit: "measurements",
             field: field!(estimator.max_samples as usize),
         },
-        doc: "The estimator keeps at most so many measurements.",
+        doc: "The estimator keeps at most so many measurements; the bank 32, whatever is said here.",
     },
     Key {
         name: "poll-target",
