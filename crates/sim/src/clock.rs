@@ -134,6 +134,7 @@ impl Clock {
             raw: Some(Instant::from_nanos((raw + Span::from_seconds(noise)).nanos())),
             asleep: self.asleep,
             frequency: self.frequency(),
+            uncertainty: Span::ZERO,
         }
     }
 

@@ -18,6 +18,7 @@
 //! * [`Scenario::from_toml`] reads a file; its mistakes come with line, column and caret.
 //! * [`run`] runs it and reports its [`Progress`]; [`run_watched`] also shows every sample.
 //! * [`Outcome`] is what came of it: statistics, log and a time series per node, all of it `serde`.
+//! * [`matrix`] is many scenarios with many seeds each, and [`random`] many worlds that nobody wrote.
 //!
 //! Everything happens in virtual time, in one thread, and depends on the scenario and the seed
 //! alone: the same two give the same outcome, bit by bit. Each thing in the world draws its luck from
@@ -30,10 +31,14 @@
 
 pub mod clock;
 pub mod link;
+pub mod matrix;
 pub mod noise;
 pub mod oscillator;
 pub mod outcome;
+pub mod parallel;
+pub mod random;
 pub mod scenario;
+mod spells;
 mod statistics;
 pub mod truth;
 pub mod world;

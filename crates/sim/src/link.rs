@@ -5,6 +5,7 @@ use timeball_wire::Span;
 
 use crate::noise::Stream;
 use crate::scenario::quantity::{seconds, share};
+use crate::spells::Spells;
 use crate::truth::Moment;
 
 /// What one direction is like. Times are seconds.
@@ -146,15 +147,22 @@ impl Window {
     }
 }
 
-/// A busy stretch of time.
+/// Jitter on top: all the time or for a while, of all datagrams or some.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Congestion {
     /// When.
     #[serde(default)]
     pub during: Window,
+    /// The share of the datagrams that it meets, each by its own luck.
+    #[serde(default = "all", deserialize_with = "share")]
+    pub share: f64,
     /// What comes on top.
     pub jitter: Jitter,
+}
+
+const fn all() -> f64 {
+    1.0
 }
 
 /// One direction of a path between two hosts.
@@ -162,15 +170,8 @@ pub struct Congestion {
 pub struct Link {
     settings: Settings,
     stream: Stream,
-    weather: Weather,
-}
-
-/// Whether a bursty link is busy, and until when.
-#[derive(Clone, Debug)]
-struct Weather {
-    stream: Stream,
-    busy: bool,
-    until: f64,
+    /// The busy times of a bursty link.
+    weather: Spells,
 }
 
 /// When a datagram arrives (moments), if it does.
@@ -186,12 +187,7 @@ impl Link {
     /// The direction called `label` in the world of `seed`.
     pub fn new(settings: Settings, seed: u64, label: &str) -> Self {
         let stream = Stream::new(seed, label);
-        let weather = Weather {
-            stream: Stream::new(seed, &format!("{label}/weather")),
-            // Time begins at the end of a busy stretch of no length.
-            busy: true,
-            until: 0.0,
-        };
+        let weather = Spells::new(Stream::new(seed, &format!("{label}/weather")));
         Self { settings, stream, weather }
     }
 
@@ -221,8 +217,8 @@ impl Link {
     fn arrival(&mut self, sent: Moment) -> Moment {
         let mut delay = self.base_delay(sent) + self.jitter(self.settings.jitter, sent);
         for index in 0..self.settings.congestion.len() {
-            let Congestion { during, jitter } = self.settings.congestion[index];
-            if during.contains(sent) {
+            let Congestion { during, share, jitter } = self.settings.congestion[index];
+            if during.contains(sent) && self.meets(share) {
                 delay += self.jitter(jitter, sent);
             }
         }
@@ -230,6 +226,11 @@ impl Link {
             delay += self.settings.reordering.hold;
         }
         sent + Span::from_seconds(delay.max(0.0))
+    }
+
+    /// What meets every datagram needs no luck.
+    fn meets(&mut self, share: f64) -> bool {
+        share >= 1.0 || self.stream.chance(share)
     }
 
     fn jitter(&mut self, jitter: Jitter, at: Moment) -> f64 {
@@ -240,20 +241,10 @@ impl Link {
             Jitter::Uniform(most) => self.stream.uniform(0.0, most),
             Jitter::Pareto { scale, shape } => self.stream.pareto(scale, shape),
             Jitter::Bursty { quiet, busy, quiet_time, busy_time } => {
-                let is_busy = self.weather.is_busy(at.seconds(), quiet_time, busy_time);
+                let is_busy = self.weather.left(at.seconds(), quiet_time, busy_time).is_some();
                 self.stream.exponential(if is_busy { busy } else { quiet })
             }
         }
-    }
-}
-
-impl Weather {
-    fn is_busy(&mut self, at: f64, quiet_time: f64, busy_time: f64) -> bool {
-        while self.until <= at {
-            self.busy = !self.busy;
-            self.until += self.stream.exponential(if self.busy { busy_time } else { quiet_time });
-        }
-        self.busy
     }
 }
 
@@ -341,6 +332,15 @@ mod tests {
     }
 
     #[test]
+    fn congestion_meets_its_share_of_the_datagrams() {
+        let jitter = Jitter::Normal { mean: 1.0, sd: 0.0 };
+        let congestion = Congestion { during: Window::default(), share: 0.2, jitter };
+        let delays = delays(Settings { congestion: vec![congestion], ..with(Jitter::None) });
+        let met = delays.iter().filter(|delay| **delay > 1.0).count();
+        close(met as f64 / SENT as f64, 0.2, 0.03);
+    }
+
+    #[test]
     fn held_back_datagrams_are_overtaken() {
         let reordering = Reordering { share: 0.2, hold: 5.0 };
         let delays = delays(Settings { reordering, ..with(Jitter::None) });
@@ -355,6 +355,7 @@ mod tests {
             outages: vec![Window { from: 300.0, to: 400.0 }],
             congestion: vec![Congestion {
                 during: Window { from: 500.0, to: 600.0 },
+                share: 1.0,
                 jitter: Jitter::Normal { mean: 1.0, sd: 0.0 },
             }],
             ..with(Jitter::None)

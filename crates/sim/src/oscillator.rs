@@ -1,8 +1,9 @@
 //! Oscillators: how far a free-running clock gets from true time.
 //!
 //! The frequency error is a sum: a constant, ageing, steps and a temperature cycle, which are
-//! integrated exactly; and a random walk, drawn once a second of true time and
-//! straight in between. What an oscillator does therefore never depends on how often it is read.
+//! integrated exactly; and two kinds of noise, drawn once a second of true time: a random walk, which
+//! is straight in between, and white noise, which holds for that second. What an oscillator does
+//! therefore never depends on how often it is read.
 
 use std::f64::consts::TAU;
 
@@ -25,6 +26,9 @@ pub struct Settings {
     /// Growth of the random walk of the frequency: s/s per √s.
     #[serde(deserialize_with = "frequency")]
     pub wander: f64,
+    /// White noise of the frequency: standard deviation of its mean over a second.
+    #[serde(deserialize_with = "frequency")]
+    pub white: f64,
     /// Linear change of the frequency (s/s per day).
     #[serde(deserialize_with = "frequency")]
     pub ageing: f64,
@@ -61,14 +65,17 @@ pub struct FrequencyStep {
     pub by: f64,
 }
 
-/// One second of the random walk.
+/// One second of the noise.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
     index: i64,
-    /// Phase (s) the walk has brought until the cell's start.
+    /// Phase (s) the noise has brought until the cell's start.
     phase: f64,
+    /// Of the walk.
     frequency_at_start: f64,
     frequency_at_end: f64,
+    /// Frequency that this second has and no other.
+    white: f64,
 }
 
 /// An oscillator. Readings may go back within the current second, never further.
@@ -76,14 +83,15 @@ struct Cell {
 pub struct Oscillator {
     settings: Settings,
     stream: Stream,
-    walk: Cell,
+    noise: Cell,
 }
 
 impl Oscillator {
     /// An oscillator that starts with the simulation.
     pub fn new(settings: Settings, stream: Stream) -> Self {
-        let mut oscillator = Self { settings, stream, walk: Cell::default() };
-        oscillator.walk.frequency_at_end = oscillator.walk_step();
+        let mut oscillator = Self { settings, stream, noise: Cell::default() };
+        oscillator.noise.frequency_at_end = oscillator.draw(oscillator.settings.wander);
+        oscillator.noise.white = oscillator.draw(oscillator.settings.white);
         oscillator
     }
 
@@ -100,10 +108,11 @@ impl Oscillator {
         let steps: f64 =
             frequency_steps.iter().map(|step| step.by * (seconds - step.at).max(0.0)).sum();
         let within = self.within_cell(at);
-        let walk = self.walk.phase
-            + within * self.walk.frequency_at_start
-            + within * within / 2.0 * (self.walk.frequency_at_end - self.walk.frequency_at_start);
-        frequency * seconds + ageing / DAY * seconds * seconds / 2.0 + cycle + steps + walk
+        let Cell { phase, frequency_at_start, frequency_at_end, white, .. } = self.noise;
+        let noise = phase
+            + within * (frequency_at_start + white)
+            + within * within / 2.0 * (frequency_at_end - frequency_at_start);
+        frequency * seconds + ageing / DAY * seconds * seconds / 2.0 + cycle + steps + noise
     }
 
     /// Frequency error (s/s).
@@ -116,34 +125,39 @@ impl Oscillator {
         });
         let steps: f64 =
             frequency_steps.iter().filter(|step| seconds >= step.at).map(|step| step.by).sum();
-        let walk = self.walk.frequency_at_start
-            + self.within_cell(at) * (self.walk.frequency_at_end - self.walk.frequency_at_start);
-        frequency + ageing / DAY * seconds + cycle + steps + walk
+        let Cell { frequency_at_start, frequency_at_end, white, .. } = self.noise;
+        let walk =
+            frequency_at_start + self.within_cell(at) * (frequency_at_end - frequency_at_start);
+        frequency + ageing / DAY * seconds + cycle + steps + walk + white
     }
 
     fn within_cell(&self, at: Moment) -> f64 {
-        (at.nanos() - self.walk.index * NANOS_PER_CELL) as f64 / NANOS_PER_CELL as f64
+        (at.nanos() - self.noise.index * NANOS_PER_CELL) as f64 / NANOS_PER_CELL as f64
     }
 
     fn advance(&mut self, at: Moment) {
         let index = at.nanos().div_euclid(NANOS_PER_CELL);
-        if self.settings.wander == 0.0 {
-            self.walk.index = index;
+        let Settings { wander, white, .. } = self.settings;
+        if wander == 0.0 && white == 0.0 {
+            self.noise.index = index;
             return;
         }
-        while self.walk.index < index {
-            let Cell { index, phase, frequency_at_start, frequency_at_end } = self.walk;
-            self.walk = Cell {
+        while self.noise.index < index {
+            let Cell { index, phase, frequency_at_start, frequency_at_end, white: past } =
+                self.noise;
+            self.noise = Cell {
                 index: index + 1,
-                phase: phase + (frequency_at_start + frequency_at_end) / 2.0,
+                phase: phase + past + (frequency_at_start + frequency_at_end) / 2.0,
                 frequency_at_start: frequency_at_end,
-                frequency_at_end: frequency_at_end + self.walk_step(),
+                frequency_at_end: frequency_at_end + self.draw(wander),
+                white: self.draw(white),
             };
         }
     }
 
-    fn walk_step(&mut self) -> f64 {
-        if self.settings.wander == 0.0 { 0.0 } else { self.settings.wander * self.stream.normal() }
+    /// A noise that is not there needs no luck.
+    fn draw(&mut self, sd: f64) -> f64 {
+        if sd == 0.0 { 0.0 } else { sd * self.stream.normal() }
     }
 }
 
@@ -204,8 +218,22 @@ mod tests {
     }
 
     #[test]
+    fn white_noise_makes_the_phase_walk() {
+        let (white, elapsed) = (1e-8, 400.0);
+        let at = Moment::from_seconds(elapsed);
+        const RUNS: u64 = 2000;
+        let mut phase = 0.0;
+        for seed in 0..RUNS {
+            let mut oscillator = oscillator(seed, Settings { white, ..Settings::default() });
+            phase += oscillator.phase(at).powi(2) / RUNS as f64;
+        }
+        close(phase.sqrt() / (white * elapsed.sqrt()), 1.0, 0.05);
+    }
+
+    #[test]
     fn reading_often_changes_nothing() {
-        let settings = Settings { frequency: 1e-5, wander: 1e-8, ..Settings::default() };
+        let settings =
+            Settings { frequency: 1e-5, wander: 1e-8, white: 1e-7, ..Settings::default() };
         let (mut often, mut once) = (oscillator(3, settings.clone()), oscillator(3, settings));
         for nanos in (0..100_000_000_000).step_by(170_000_001) {
             often.phase(Moment::from_nanos(nanos));

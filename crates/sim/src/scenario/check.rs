@@ -81,6 +81,11 @@ impl<'a> Checker<'a> {
             if cycle.is_some_and(|cycle| cycle.period <= 0.0) {
                 return Err(self.mistake(&node.name, "a temperature cycle needs a period".into()));
             }
+            if node.steal.is_some_and(|steal| steal.every <= 0.0) {
+                return Err(
+                    self.mistake(&node.name, "`every` of `steal` must be above zero".into())
+                );
+            }
         }
         Ok(())
     }

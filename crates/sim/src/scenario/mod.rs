@@ -13,6 +13,7 @@ pub mod server;
 pub use error::ScenarioError;
 
 use serde::Deserialize;
+use timeball_core::estimator::Method;
 use timeball_wire::{LeapIndicator, Timestamp};
 use toml::Spanned;
 use toml::value::Datetime;
@@ -87,6 +88,17 @@ impl Scenario {
     pub fn calendar(&self) -> Calendar {
         let leap = self.leap_second.map(|leap| (leap.day, leap.kind));
         Calendar::new(self.start, leap)
+    }
+
+    /// The same world, where every node estimates by this method, whatever the file says.
+    #[must_use]
+    pub fn estimated_by(mut self, method: Method) -> Self {
+        for node in &mut self.nodes {
+            for source in node.server.iter_mut().chain(&mut node.pool) {
+                source.estimator = Some(method);
+            }
+        }
+        self
     }
 
     /// From when on errors count (s).
@@ -308,6 +320,18 @@ server = [{ name = "b" }]
         assert_eq!((scenario.seed, scenario.duration, scenario.sample), (1, 3600.0, 1.0));
         assert_eq!(scenario.settled_after(), 360.0);
         assert_eq!(scenario.converged, 1e-3);
+    }
+
+    #[test]
+    fn every_source_is_estimated_by_what_is_asked_for() {
+        let text = SMALLEST.replace("\"b\" }] }", "\"b\", estimator = \"bank\" }] }");
+        let methods = |scenario: &Scenario| {
+            let settings = scenario.nodes[0].settings();
+            settings.sources.iter().map(|source| source.estimator.method).collect::<Vec<_>>()
+        };
+        let scenario = Scenario::from_toml(&text).unwrap();
+        assert_eq!(methods(&scenario), [Method::Bank]);
+        assert_eq!(methods(&scenario.estimated_by(Method::Classic)), [Method::Classic]);
     }
 
     #[test]

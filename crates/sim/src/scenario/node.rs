@@ -38,6 +38,8 @@ pub struct Node {
     /// Who takes the timestamps of its datagrams.
     #[serde(default = "kernel")]
     pub timestamping: StampQuality,
+    /// Others use its processor: it is a virtual one.
+    pub steal: Option<StealTime>,
     /// The daemon may set the clock.
     #[serde(default = "yes")]
     pub may_set_clock: bool,
@@ -90,6 +92,19 @@ impl Node {
     }
 }
 
+/// A virtual processor that others use now and then. Meanwhile nothing happens in the machine: what
+/// arrives is stamped and read when the processor is back. The clock runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StealTime {
+    /// Mean time (s) between two spells, which are exponentially far apart.
+    #[serde(deserialize_with = "seconds")]
+    pub every: f64,
+    /// Mean length (s) of a spell; they are exponentially long.
+    #[serde(deserialize_with = "seconds")]
+    pub lasts: f64,
+}
+
 /// A drift file.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -130,6 +145,8 @@ pub struct Source {
     require: bool,
     #[serde(default)]
     noselect: bool,
+    /// How measurements become an estimate.
+    pub estimator: Option<estimator::Method>,
     min_samples: Option<usize>,
     max_samples: Option<usize>,
     poll_target: Option<usize>,
@@ -150,6 +167,7 @@ impl Source {
         };
         let default = estimator::Settings::default();
         let estimator = estimator::Settings {
+            method: self.estimator.unwrap_or(default.method),
             min_samples: self.min_samples.unwrap_or(default.min_samples),
             max_samples: self.max_samples.unwrap_or(default.max_samples),
             ..default

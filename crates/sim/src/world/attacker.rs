@@ -85,7 +85,7 @@ impl Attacker {
             // A response to "monitor list", without entries.
             Forgery::Private => Some(vec![0x97, 0, 3, 42, 0, 0, 0, 72]),
             Forgery::Truncated => of(answer).map(|bytes| bytes[..Header::LEN / 2].to_vec()),
-            Forgery::Oversized => of(answer).map(|bytes| [bytes, vec![0; 1024]].concat()),
+            Forgery::Oversized => of(answer).map(|bytes| [bytes, vec![0; 2048]].concat()),
             Forgery::Replay => self.overheard.clone(),
             Forgery::WrongVersion => of(Header { version: 3, ..answer }),
             Forgery::WrongMode => of(Header { mode: Mode::Client, ..answer }),

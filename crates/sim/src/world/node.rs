@@ -10,17 +10,18 @@ use timeball_core::engine::{
 };
 use timeball_core::event::Severity;
 use timeball_core::report::Report;
-use timeball_core::server::{Arrival, Responder, ServerView, Verdict};
+use timeball_core::server::{Arrival, MAX_ANSWER_LEN, Responder, ServerView, Verdict};
 use timeball_core::{Engine, Settings};
-use timeball_wire::{Header, NTP_PORT, Span, Timestamp};
+use timeball_wire::{NTP_PORT, Span, Timestamp};
 
 use super::queue::{Datagram, HostId, Occurrence, Queue};
 use crate::clock::Clock;
 use crate::noise::Stream;
 use crate::oscillator::Oscillator;
 use crate::outcome::{LogLine, Packets};
-use crate::scenario::node::Node;
+use crate::scenario::node::{Node, StealTime};
 use crate::scenario::{self, Action};
+use crate::spells::Spells;
 use crate::truth::{Calendar, Moment};
 
 /// Ports of requests: Linux's range.
@@ -45,6 +46,23 @@ const UPTIME: Span = Span::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Runaway;
 
+/// Who uses the processor.
+#[derive(Debug)]
+struct Processor {
+    steal: Option<StealTime>,
+    spells: Spells,
+}
+
+impl Processor {
+    /// How long it takes until the machine has its processor back.
+    fn busy_with_others(&mut self, at: Moment) -> Span {
+        let Some(StealTime { every, lasts }) = self.steal else { return Span::ZERO };
+        let left = self.spells.left(at.seconds(), every, lasts);
+        // Rounded up: then it is back.
+        left.map_or(Span::ZERO, |left| Span::from_seconds(left) + Span::from_nanos(1))
+    }
+}
+
 /// A machine that runs the engine.
 #[derive(Debug)]
 pub(super) struct EngineNode {
@@ -57,6 +75,7 @@ pub(super) struct EngineNode {
     responder: Responder,
     sockets: BTreeMap<u16, ExchangeId>,
     quality: StampQuality,
+    processor: Processor,
     stream: Stream,
     drift: Option<Drift>,
     generation: u64,
@@ -98,6 +117,7 @@ impl EngineNode {
             engine: None,
             sockets: BTreeMap::new(),
             quality: node.timestamping,
+            processor: Processor { steal: node.steal, spells: Spells::new(stream("processor")) },
             stream: own,
             drift: node.drift.map(Drift::from),
             generation: 0,
@@ -200,6 +220,11 @@ impl EngineNode {
         if self.wakes.1 > MAX_WAKES_PER_SECOND {
             return Err(Runaway);
         }
+        let stolen = self.processor.busy_with_others(at);
+        if stolen > Span::ZERO {
+            queue.plan(at + stolen, Occurrence::Wake { host: self.id, generation });
+            return Ok(());
+        }
         self.deadline = None;
         let now = self.clock.now(at);
         let due = self.engine.as_ref().and_then(Engine::next_timeout);
@@ -236,9 +261,9 @@ impl EngineNode {
         if self.suspended || self.engine.is_none() {
             return;
         }
-        let late = self.stamp_error();
-        let received = self.clock.system(at) + Span::from_seconds(late);
-        let read = at + Span::from_seconds(late + self.stream.exponential(READ_LATENCY));
+        let late = Span::from_seconds(self.stamp_error()) + self.processor.busy_with_others(at);
+        let received = self.clock.system(at) + late;
+        let read = at + late + Span::from_seconds(self.stream.exponential(READ_LATENCY));
         let host = self.id;
         if datagram.to.port() == NTP_PORT {
             queue.plan(read, Occurrence::Answer { host, request: datagram, received });
@@ -299,8 +324,9 @@ impl EngineNode {
             transmit: now.system,
             monotonic: now.monotonic,
             from: request.from,
+            to_everybody: false,
         };
-        let mut out = [0; Header::LEN];
+        let mut out = [0; MAX_ANSWER_LEN];
         match self.responder.respond(&request.bytes, &arrival, &mut out) {
             Verdict::Answer(len) | Verdict::Kiss(len) => {
                 self.packets.served += 1;
@@ -372,7 +398,7 @@ impl EngineNode {
                 let datagram = Datagram {
                     from: SocketAddr::new(self.address, port),
                     to: request.destination,
-                    bytes: request.datagram.to_vec(),
+                    bytes: request.datagram,
                 };
                 let leaves = at + Span::from_seconds(self.stream.exponential(SEND_LATENCY));
                 let exchange = Some(request.exchange);
@@ -386,7 +412,16 @@ impl EngineNode {
             Output::Clock(command) => self.command_clock(at, command),
             Output::Publish(view) => self.responder.publish(view),
             Output::SaveDrift(drift) => self.drift = Some(drift),
-            Output::Record(_) => {}
+            Output::EstablishKeys(wanted) => {
+                let result = Err("this world has no NTS".to_owned());
+                let input = Input::KeysEstablished { source: wanted.source, result };
+                let now = self.clock.now(at);
+                if let Some(engine) = &mut self.engine {
+                    engine.handle(now, input);
+                }
+            }
+            // Its scenarios have no reference clocks.
+            Output::Record(_) | Output::ReadClock { .. } => {}
             Output::Exit => {
                 self.engine = None;
                 self.sockets.clear();

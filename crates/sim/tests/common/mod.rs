@@ -2,13 +2,12 @@
 #![allow(dead_code, unreachable_pub, reason = "every test uses some of it")]
 #![allow(clippy::panic, clippy::expect_used, reason = "a failed test panics")]
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use timeball_sim::outcome::NodeOutcome;
-use timeball_sim::{Outcome, Scenario, run};
-
-pub mod random;
+use timeball_sim::{Outcome, Scenario, parallel, run};
 
 /// The folder of scenario files.
 pub fn scenarios() -> PathBuf {
@@ -17,9 +16,23 @@ pub fn scenarios() -> PathBuf {
 
 /// The scenario of this file.
 pub fn load(name: &str) -> Scenario {
-    let path = scenarios().join(name).with_extension("toml");
+    let path = scenarios().join(format!("{name}.toml"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     parse(&text)
+}
+
+/// All scenarios of this folder in the folder of scenario files, by name.
+pub fn load_all(folder: &str) -> BTreeMap<String, Scenario> {
+    let entries = std::fs::read_dir(scenarios().join(folder)).expect("a folder of scenarios");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let scenario = load(&format!("{folder}/{name}"));
+            (name, scenario)
+        })
+        .collect()
 }
 
 /// The scenario that a text describes.
@@ -33,36 +46,22 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Outcome {
     run(scenario, seed, &mut |_| {}).expect("the world runs")
 }
 
-/// Calls `test` with every seed of a range, on two threads, and returns what went wrong, by seed.
+/// Calls `test` with every seed of a range and returns what went wrong, by seed.
 pub fn for_seeds(
     seeds: std::ops::Range<u64>,
     test: impl Fn(u64) -> Result<(), String> + Sync,
 ) -> Vec<(u64, String)> {
-    let next = AtomicU64::new(seeds.start);
-    let work = || {
-        let mut failures = Vec::new();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                return failures;
-            }
-            // An engine that panics is to be reported with its seed too.
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(seed)));
-            match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(failure)) => failures.push((seed, failure)),
-                Err(_) => failures.push((seed, "panicked".to_owned())),
-            }
-        }
-    };
-    let mut failures = std::thread::scope(|scope| {
-        let other = scope.spawn(work);
-        let mut failures = work();
-        failures.extend(other.join().unwrap_or_default());
-        failures
+    let seeds: Vec<u64> = seeds.collect();
+    let results = parallel::map(&seeds, |seed| {
+        // An engine that panics is to be reported with its seed too.
+        catch_unwind(AssertUnwindSafe(|| test(*seed)))
+            .unwrap_or_else(|_| Err("panicked".to_owned()))
     });
-    failures.sort();
-    failures
+    seeds
+        .into_iter()
+        .zip(results)
+        .filter_map(|(seed, result)| Some((seed, result.err()?)))
+        .collect()
 }
 
 /// Fails with every seed that went wrong.

@@ -1,18 +1,9 @@
-//! Random worlds, as the text of scenario files: what fails here can be written to a file and run
-//! again with `timeball sim`.
+//! The text of a random world: what is drawn, and within which limits.
 
 use std::fmt::Write;
 
-use timeball_sim::noise::Stream;
-
-/// A random world and what may be expected of it.
-pub struct RandomScenario {
-    /// The scenario file.
-    pub text: String,
-    /// Half of the longest round trip between the node and a server, jitter included, plus what the
-    /// servers say they may be off: no honest error is larger for long (s).
-    pub path_error: f64,
-}
+use super::RandomWorld;
+use crate::noise::Stream;
 
 /// Simulated time of each (s).
 const DURATION: f64 = 4.0 * 3600.0;
@@ -20,7 +11,7 @@ const DURATION: f64 = 4.0 * 3600.0;
 const QUIET: f64 = 1.5 * 3600.0;
 
 /// The world of this seed.
-pub fn random_scenario(seed: u64) -> RandomScenario {
+pub(super) fn world(seed: u64) -> RandomWorld {
     let mut luck = Stream::new(seed, "random scenario");
     let servers = 1 + luck.below(7);
     // A strict minority lies; of one or two servers none does.
@@ -37,7 +28,7 @@ pub fn random_scenario(seed: u64) -> RandomScenario {
         path_error = path_error.max(write_link(&mut text, &mut luck, server, liars > 0));
     }
     write_events(&mut text, &mut luck);
-    RandomScenario { text, path_error: path_error + SERVER_ERROR }
+    RandomWorld { text, path_error: path_error + SERVER_ERROR }
 }
 
 /// Root distance of the worst server (s).
