@@ -1,13 +1,16 @@
 //! Where the configuration comes from, and what the command line has to say to it.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use timeball_config::chrony::SourceDirectories;
 use timeball_config::{Config, Diagnostic, Dialect, Document, DriftFile, Loaded, Mistakes, Style};
 use timeball_core::settings::{Family, SourceSettings};
+use timeball_host::process::User;
 
-use crate::{leap_seconds, logging};
+use crate::{directories, leap_seconds, logging};
 
 /// A configuration file.
 #[derive(Clone, Debug)]
@@ -64,6 +67,8 @@ pub struct Overrides {
     pub family: Option<Family>,
     /// Run as this user.
     pub user: Option<String>,
+    /// If nobody names a user, run as that of these who owns the directory of the drift file.
+    pub usual_users: Vec<String>,
     /// Run at this real-time priority.
     pub priority: Option<u8>,
     /// Keep all memory out of swap space.
@@ -143,13 +148,13 @@ fn warn_of(warnings: &[Diagnostic], document: &Document) {
 
 impl Overrides {
     fn apply(&self, config: &mut Config) {
-        let Self { family, user, priority, lock_memory, restarted, client_only } = self;
+        let Self { family, user, usual_users, priority, lock_memory, restarted, client_only } =
+            self;
         if let Some(family) = *family {
             restrict(config, family);
         }
-        if user.is_some() {
-            config.process.user.clone_from(user);
-        }
+        let said = user.clone().or(config.process.user.take());
+        config.process.user = said.or_else(|| owner_of_state(config, usual_users));
         config.process.priority = priority.or(config.process.priority);
         config.process.lock_memory |= lock_memory;
         if *restarted {
@@ -159,6 +164,11 @@ impl Overrides {
         }
         if *client_only {
             config.engine.server.allow.clear();
+            config.engine.server.broadcasts.clear();
+            config.log.records.clear();
+            config.files.dump_directory = None;
+            config.nts.directory = None;
+            config.serve.key_establishment.certificates.clear();
             config.engine.local = None;
             config.chronyc.socket = None;
             config.chronyc.port = None;
@@ -202,6 +212,13 @@ fn restrict(config: &mut Config, family: Family) {
     }
 }
 
+/// Which of these users owns the directory of the drift file: whoever installed chronyd for a user has
+/// given it to them.
+fn owner_of_state(config: &Config, users: &[String]) -> Option<String> {
+    let owner = fs::metadata(directories::of_drift_file(&config.files)?).ok()?.uid();
+    users.iter().find(|name| User::named(name).is_ok_and(|user| user.id == owner)).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +242,27 @@ mod tests {
         assert_eq!(config.serve.bind_addresses, [IpAddr::V6(Ipv6Addr::UNSPECIFIED)]);
         assert_eq!(config.chronyc.bind_addresses, ["::1".parse::<IpAddr>().unwrap()]);
         assert_eq!(config.chronyc.port, Some(323));
+    }
+
+    #[test]
+    fn the_command_line_counts_more_than_the_file_and_the_owner_of_the_state_least() {
+        let name = |name: &str| Some(name.to_owned());
+        for (user, in_file, usual, expected) in [
+            (name("a"), name("b"), "root", name("a")),
+            (None, name("b"), "root", name("b")),
+            (None, None, "root", name("root")),
+            (None, None, "nobody", None),
+            (None, None, "no-such-user", None),
+        ] {
+            let mut config = config();
+            config.process.user = in_file;
+            // The root directory belongs to the superuser.
+            config.files.drift_file = DriftFile::At { path: "/drift".into(), interval: 3600.0 };
+            let overrides =
+                Overrides { user, usual_users: vec![usual.to_owned()], ..Overrides::default() };
+            overrides.apply(&mut config);
+            assert_eq!(config.process.user, expected);
+        }
     }
 
     #[test]

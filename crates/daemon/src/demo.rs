@@ -6,14 +6,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::thread::{self, JoinHandle};
 
-use timeball_core::server::{Arrival, Responder, ServerView, Settings, Verdict};
+use timeball_core::discipline::Corrections;
+use timeball_core::server::{Arrival, MAX_ANSWER_LEN, Responder, ServerView, Settings, Verdict};
 use timeball_host::clock::Clock;
 use timeball_host::poll::{Interest, PollSet, Slot};
 use timeball_host::precision::Precision;
 use timeball_host::random;
 use timeball_host::socket::{ReceiveBatch, ServerOptions, ServerSocket};
 use timeball_host::wake::{Wake, Waker};
-use timeball_wire::{Header, LeapIndicator, ReferenceId, Span};
+use timeball_wire::{LeapIndicator, ReferenceId, Span};
 
 use crate::exchanges::quality;
 
@@ -107,6 +108,7 @@ impl ShiftedServer {
             as_of: clock.monotonic()?,
             dispersion_rate: 0.0,
             served_offset: None,
+            corrections: Corrections::default(),
         };
         Ok(Self {
             socket: ServerSocket::open(&ServerOptions::new(SocketAddr::new(address, 0)))?,
@@ -117,7 +119,7 @@ impl ShiftedServer {
 
     fn answer(&mut self, batch: &mut ReceiveBatch, clock: &Clock) -> io::Result<()> {
         self.socket.receive(batch)?;
-        let mut reply = [0; Header::LEN];
+        let mut reply = [0; MAX_ANSWER_LEN];
         for (received, request) in batch.iter() {
             let arrival = Arrival {
                 received: received.stamp.at + self.lie,
@@ -125,11 +127,13 @@ impl ShiftedServer {
                 transmit: clock.system()? + self.lie,
                 monotonic: clock.monotonic()?,
                 from: received.from,
+                to_everybody: received.to_everybody,
             };
             match self.responder.respond(request, &arrival, &mut reply) {
-                Verdict::Answer(_) | Verdict::Kiss(_) => {
+                Verdict::Answer(length) | Verdict::Kiss(length) => {
+                    let reply = reply.get(..length).unwrap_or(&reply);
                     // A client that has gone is no reason to stop.
-                    let _ = self.socket.reply(&reply, received.from, received.to);
+                    let _ = self.socket.reply(reply, received.from, received.to);
                 }
                 Verdict::Silence(_) => {}
             }

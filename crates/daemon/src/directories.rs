@@ -2,10 +2,10 @@
 
 use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, lchown};
 use std::path::Path;
 
-use timeball_config::{Config, DriftFile};
+use timeball_config::{Config, DriftFile, Files};
 use timeball_host::process::User;
 
 /// Makes the directory that `path` will be in, readable by all, if it alone is missing: `/run` is
@@ -27,16 +27,14 @@ pub(crate) fn make_parent_of(path: &Path) {
 /// A daemon without one forgets what it was to hold, and works nevertheless: failure is a warning.
 pub(crate) fn make_for(config: &Config, owner: Option<User>) {
     let files = &config.files;
-    let drift = match &files.drift_file {
-        DriftFile::InStateDirectory => Some(files.state_directory.as_path()),
-        DriftFile::At { path, .. } => path.parent(),
-        DriftFile::None => None,
-    };
+    let drift = of_drift_file(files);
     let dumps = files.dump_directory.as_deref();
     let records = files.log_directory.as_deref().filter(|_| !config.log.records.is_empty());
     // The pid file is often beside it, and must not find the directory missing.
     let commands = config.chronyc.socket.as_deref().and_then(Path::parent);
-    let wanted = [(drift, 0o750), (dumps, 0o750), (records, 0o750), (commands, 0o770)];
+    let nts = config.nts.directory.as_deref();
+    let wanted =
+        [(drift, 0o750), (dumps, 0o750), (nts, 0o750), (records, 0o750), (commands, 0o770)];
     for (directory, mode) in wanted {
         let Some(directory) = directory else { continue };
         if let Err(error) = make(directory, mode, owner) {
@@ -48,13 +46,24 @@ pub(crate) fn make_for(config: &Config, owner: Option<User>) {
     }
 }
 
-fn make(directory: &Path, mode: u32, owner: Option<User>) -> io::Result<()> {
+/// The directory of the drift file.
+pub(crate) fn of_drift_file(files: &Files) -> Option<&Path> {
+    match &files.drift_file {
+        DriftFile::InStateDirectory => Some(&files.state_directory),
+        DriftFile::At { path, .. } => path.parent(),
+        DriftFile::None => None,
+    }
+}
+
+/// Makes a directory and those around it, unless it is there; it alone belongs to `owner`.
+pub(crate) fn make(directory: &Path, mode: u32, owner: Option<User>) -> io::Result<()> {
     if directory.as_os_str().is_empty() || directory.exists() {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(mode).create(directory)?;
     match owner {
-        Some(user) => chown(directory, Some(user.id), Some(user.group)),
+        // Whoever owns the directory around it may have put a link in its place.
+        Some(user) => lchown(directory, Some(user.id), Some(user.group)),
         None => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use timeball_core::engine::{Sample, SourceDump};
+use timeball_core::settings::SourceSettings;
 use timeball_host::atomic_file;
 use timeball_wire::{LeapIndicator, Timestamp};
 
@@ -71,9 +72,7 @@ impl EventLoop {
     pub(crate) fn restore_measurements(&mut self, wanted: bool) -> Result<(), Error> {
         let Some(directory) = self.config.files.dump_directory.clone() else { return Ok(()) };
         if wanted {
-            let sources = &self.config.engine.sources;
-            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-            let dumps = load(&directory, &names);
+            let dumps = load(&directory, &self.config.engine.sources);
             let now = self.now()?;
             self.engine.restore(now, dumps);
         }
@@ -92,14 +91,19 @@ fn save(directory: &Path, dumps: &[NamedDump]) {
     }
 }
 
-/// Reads the dumps of sources that have one of these `names`. One that cannot be made use of is a
-/// warning.
-fn load(directory: &Path, names: &[&str]) -> Vec<SourceDump> {
+/// Reads the dumps of these sources. One that cannot be made use of is a warning; so is what was
+/// measured without a key, if the source has one now.
+fn load(directory: &Path, sources: &[SourceSettings]) -> Vec<SourceDump> {
     let mut dumps = Vec::new();
     for (address, path) in files(directory) {
-        let wanted = |named: &NamedDump| names.contains(&named.name.as_str());
-        match read(&path, address) {
-            Ok(Some(named)) if wanted(&named) => {
+        let source_of = |named: &NamedDump| sources.iter().find(|source| source.name == named.name);
+        let usable = |named: &NamedDump| {
+            source_of(named).is_none_or(|source| {
+                named.dump.authenticated || !source.association.authentication.is_required()
+            })
+        };
+        match read(&path, address).map(|named| named.filter(usable)) {
+            Ok(Some(named)) if source_of(&named).is_some() => {
                 tracing::info!("Loaded dump file for {address}");
                 dumps.push(named.dump);
             }
@@ -145,8 +149,9 @@ fn read(path: &Path, address: IpAddr) -> io::Result<Option<NamedDump>> {
 
 fn format(named: &NamedDump) -> String {
     let SourceDump { reach, stratum, leap, samples, .. } = &named.dump;
+    let authenticated = u8::from(named.dump.authenticated);
     let mut text = format!(
-        "{IDENTIFIER}\n{}\n0 {reach:o} {REACH_BITS} {stratum} {}\n{} 0\n",
+        "{IDENTIFIER}\n{}\n{authenticated} {reach:o} {REACH_BITS} {stratum} {}\n{} 0\n",
         named.name,
         leap_number(*leap),
         samples.len()
@@ -180,14 +185,18 @@ fn parse(text: &str, address: IpAddr) -> Option<NamedDump> {
         return None;
     }
     let name = lines.next()?.trim().to_owned();
-    let [_authenticated, reach, _reach_size, stratum, leap] = words(lines.next()?)?;
+    let [authenticated, reach, _reach_size, stratum, leap] = words(lines.next()?)?;
+    let authenticated = authenticated.parse::<u32>().ok()? != 0;
     let reach = u8::try_from(u32::from_str_radix(reach, 8).ok()? & 0xff).ok()?;
     let stratum = stratum.parse().ok().filter(|stratum| *stratum < 16)?;
     let leap = leap_of(leap.parse().ok()?)?;
     let [count, _asymmetry_run] = words(lines.next()?)?;
     let count: usize = count.parse().ok().filter(|count| (1..=MAX_SAMPLES).contains(count))?;
     let samples: Option<Vec<Sample>> = (0..count).map(|_| sample(lines.next()?)).collect();
-    Some(NamedDump { name, dump: SourceDump { address, reach, stratum, leap, samples: samples? } })
+    Some(NamedDump {
+        name,
+        dump: SourceDump { address, authenticated, reach, stratum, leap, samples: samples? },
+    })
 }
 
 fn sample(line: &str) -> Option<Sample> {
@@ -247,6 +256,10 @@ const fn leap_of(number: u8) -> Option<LeapIndicator> {
 
 #[cfg(test)]
 mod tests {
+    use timeball_auth::KeyId;
+
+    use timeball_core::association::Authentication;
+
     use super::*;
 
     fn named() -> NamedDump {
@@ -262,12 +275,17 @@ mod tests {
             name: "ntp.example".to_owned(),
             dump: SourceDump {
                 address: "192.0.2.1".parse().unwrap(),
+                authenticated: false,
                 reach: 0o377,
                 stratum: 2,
                 leap: LeapIndicator::Insert,
                 samples: vec![sample(1_500_000_000, -0.5), sample(-2, 0.25)],
             },
         }
+    }
+
+    fn source(name: &str) -> SourceSettings {
+        SourceSettings::server(name)
     }
 
     const TEXT: &str = "SRC0\nntp.example\n0 377 8 2 1\n2 0\n\
@@ -283,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn what_no_key_has_proved_is_nothing_to_a_source_with_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut with_key = source("ntp.example");
+        with_key.association.authentication = Authentication::Key(KeyId::new(1).unwrap());
+        save(directory.path(), &[named()]);
+        assert_eq!(load(directory.path(), &[with_key.clone()]), []);
+        let mut proved = named();
+        proved.dump.authenticated = true;
+        save(directory.path(), &[proved.clone()]);
+        assert_eq!(load(directory.path(), &[with_key]), [proved.dump.clone()]);
+        assert_eq!(load(directory.path(), &[source("ntp.example")]), [proved.dump]);
+    }
+
+    #[test]
     fn a_dump_comes_back_under_its_name_alone() {
         let directory = tempfile::tempdir().unwrap();
         let dump = || named().dump;
@@ -290,10 +322,10 @@ mod tests {
         assert!(directory.path().join("192.0.2.1.dat").exists());
         fs::write(directory.path().join("192.0.2.2.dat"), "SRC0\nntp.example\n").unwrap();
         fs::write(directory.path().join("notes.dat"), "SRC0\n").unwrap();
-        assert_eq!(load(directory.path(), &["ntp.example"]), [dump()]);
-        assert_eq!(load(directory.path(), &["other.example"]), []);
+        assert_eq!(load(directory.path(), &[source("ntp.example")]), [dump()]);
+        assert_eq!(load(directory.path(), &[source("other.example")]), []);
         remove(directory.path());
-        assert_eq!(load(directory.path(), &["ntp.example"]), []);
+        assert_eq!(load(directory.path(), &[source("ntp.example")]), []);
         assert!(directory.path().join("notes.dat").exists(), "not ours");
     }
 

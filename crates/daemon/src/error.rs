@@ -8,6 +8,8 @@ use timeball_core::engine::{ClockError, CommandError};
 use timeball_host::pid_file::PidFileError;
 use timeball_host::process::UserError;
 
+use crate::keys::KeyFileError;
+
 /// Why [`run`](crate::run) came back with an error.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -39,6 +41,9 @@ pub enum Error {
     /// A clock of this machine cannot be read.
     #[error("the clocks of this machine cannot be read: {0}")]
     Clock(#[source] io::Error),
+    /// The symmetric keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The operating system gives no entropy.
     #[error("the operating system gives no random numbers: {0}")]
     Random(#[source] io::Error),

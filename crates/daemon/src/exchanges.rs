@@ -75,30 +75,28 @@ pub(crate) enum Arrival<'a> {
 
 impl Exchanges {
     pub(crate) fn new(network: Network) -> Self {
-        let mut exchanges = Self {
+        Self {
             under_way: BTreeMap::new(),
-            network: network.clone(),
-            cards: NetworkCards::new(network.timestamping),
-            stamp_keeper: None,
+            cards: NetworkCards::new(&network),
+            stamp_keeper: keep_stamping(network.timestamping, None),
             slots: Vec::new(),
             buffer: Box::new([0; MAX_DATAGRAM]),
             shared_port: None,
-        };
-        exchanges.configure(network);
-        exchanges
+            network,
+        }
     }
 
     /// Opens sockets this way from now on.
     pub(crate) fn configure(&mut self, network: Network) {
-        self.stamp_keeper = match network.timestamping {
-            Timestamping::Daemon => None,
-            Timestamping::Kernel | Timestamping::Hardware => {
-                // A kernel that refuses costs precision, which each measurement will say.
-                self.stamp_keeper.take().or_else(|| StampKeeper::open().ok())
-            }
-        };
-        self.cards.configure(network.timestamping);
+        self.stamp_keeper = keep_stamping(network.timestamping, self.stamp_keeper.take());
+        self.cards.configure(&network);
         self.network = network;
+    }
+
+    /// Listens to no exchange any more: they will be numbered from the beginning again.
+    pub(crate) fn close_all(&mut self) {
+        self.under_way.clear();
+        self.slots.clear();
     }
 
     /// Looks at the clocks of the network cards. To be called shortly before
@@ -231,6 +229,16 @@ impl Exchanges {
                 }
                 Err(error) => failed(&exchange.socket, &error),
             });
+        }
+    }
+}
+
+fn keep_stamping(timestamping: Timestamping, keeper: Option<StampKeeper>) -> Option<StampKeeper> {
+    match timestamping {
+        Timestamping::Daemon => None,
+        // A kernel that refuses costs precision, which each measurement will say.
+        Timestamping::Kernel | Timestamping::Hardware => {
+            keeper.or_else(|| StampKeeper::open().ok())
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use timeball_config::Config;
 use timeball_core::Settings;
-use timeball_core::report::{Report, SourceReport};
+use timeball_core::report::{Report, SourceMode, SourceReport};
 use timeball_core::settings::{Family, SourceSettings};
 use timeball_wire::{Instant, Span};
 
@@ -66,6 +66,7 @@ impl Purpose {
                 settings.sources = servers
                     .map(|name| SourceSettings { family, ..SourceSettings::server(name) })
                     .collect();
+                settings.reference_clocks.clear();
             }
             Self::SetOnce | Self::Measure => {}
         }
@@ -141,10 +142,16 @@ impl FirstCorrection {
 
 /// No source can be expected to tell more than it has.
 fn exhausted(report: &Report, elapsed: Span) -> bool {
-    report.sources.iter().all(|source| match source.address {
-        Some(_) => polls_done(source) >= POLLS,
-        None => elapsed > RESOLVE_PATIENCE,
+    report.sources.iter().all(|source| match (source.mode, source.address) {
+        (SourceMode::ReferenceClock, _) => elapsed.seconds() > POLLS as f64 * seconds(source.poll),
+        (_, Some(_)) => polls_done(source) >= POLLS,
+        (_, None) => elapsed > RESOLVE_PATIENCE,
     })
+}
+
+/// A poll interval.
+fn seconds(exponent: i8) -> f64 {
+    f64::from(exponent).exp2()
 }
 
 /// Requests that were answered, or that the next one has followed.
@@ -175,6 +182,10 @@ mod tests {
         assert!(!exhausted(&report(unresolved.clone()), Span::from_secs(20)));
         assert!(exhausted(&report(unresolved), Span::from_secs(21)));
         assert!(exhausted(&Report::default(), Span::ZERO), "nobody to wait for");
+        let mode = SourceMode::ReferenceClock;
+        let clock = SourceReport { mode, poll: 4, ..SourceReport::default() };
+        assert!(!exhausted(&report(clock.clone()), Span::from_secs(112)));
+        assert!(exhausted(&report(clock), Span::from_secs(113)));
     }
 
     #[test]

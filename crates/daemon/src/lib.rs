@@ -9,12 +9,14 @@
 //! | `network_cards` | the clocks of cards that stamp datagrams themselves |
 //! | `names` | host names to addresses |
 //! | `serve` | the server's sockets, from request to answer |
+//! | `nts_server` | keys for clients whose requests NTS protects |
 //! | `cmdmon` | chronyc's protocol |
 //! | [`control`] | the operator's socket: protocol, daemon's end, client's end |
 //! | `configuration` | where the configuration comes from |
 //! | `records` | logs of measurements |
 //! | `dump` | measurements kept over a restart |
 //! | `reload` | another configuration, the same history |
+//! | [`keys`] | the file of symmetric keys |
 //! | `leap_seconds` | where they are known from |
 //! | `memory` | when the oscillator is remembered |
 //! | `drift_file` | what is remembered of the oscillator |
@@ -39,14 +41,18 @@ pub mod event_loop;
 mod exchanges;
 mod exponent;
 mod first_correction;
+pub mod keys;
 mod leap_seconds;
 pub mod logging;
 mod machine_clock;
 mod memory;
 mod names;
 mod network_cards;
+pub mod nts;
+mod nts_server;
 mod process;
 mod records;
+mod reference_clocks;
 mod reload;
 mod run;
 mod serve;

@@ -48,6 +48,7 @@ impl MachineClock {
             raw: reading.raw,
             asleep: reading.asleep,
             frequency: self.frequency(),
+            uncertainty: reading.uncertainty,
         })
     }
 
@@ -79,6 +80,11 @@ impl MachineClock {
                 0.0
             }
         }
+    }
+
+    /// TAI − UTC (s) as the kernel knows it; `None` where even asking is forbidden.
+    pub(crate) fn tai_offset(&self) -> Option<i32> {
+        self.clock.state().ok().map(|state| state.tai_offset)
     }
 
     /// Sets the clock forward to `last_run`, when it was right for the last time that we know of, if

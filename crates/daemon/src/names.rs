@@ -4,6 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use timeball_core::engine::{ResolveError, ResolveId};
+use timeball_core::selection::SourceId;
 use timeball_core::settings::Family;
 use timeball_host::poll::{Interest, PollSet, Slot};
 use timeball_host::resolver::{self, AddressFamily, Resolution, Resolver};
@@ -11,10 +12,19 @@ use timeball_host::resolver::{self, AddressFamily, Resolution, Resolver};
 /// What became of a question.
 pub(crate) type Addresses = Result<Vec<IpAddr>, ResolveError>;
 
+/// Whose addresses are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// A source's.
+    Source(ResolveId),
+    /// Those of the NTP server that the keys of a source are for.
+    NtpServer(SourceId),
+}
+
 /// Asks the system's resolver.
 #[derive(Debug)]
 pub(crate) struct Names {
-    resolver: Resolver<ResolveId>,
+    resolver: Resolver<Question>,
     slot: Option<Slot>,
 }
 
@@ -26,7 +36,7 @@ impl Names {
     /// Asks for the addresses of `name`; `None` if the answer will come by [`take`](Self::take).
     pub(crate) fn resolve(
         &mut self,
-        id: ResolveId,
+        question: Question,
         name: &str,
         family: Option<Family>,
     ) -> Option<Addresses> {
@@ -35,7 +45,7 @@ impl Names {
             Some(Family::Ipv4) => AddressFamily::V4,
             Some(Family::Ipv6) => AddressFamily::V6,
         };
-        match self.resolver.resolve(id, name, family) {
+        match self.resolver.resolve(question, name, family) {
             Resolution::Known(answer) => Some(answer.map_err(translate)),
             Resolution::Asked => None,
         }
@@ -48,12 +58,12 @@ impl Names {
     }
 
     /// The answers that have come.
-    pub(crate) fn take(&mut self, poll: &PollSet) -> Vec<(ResolveId, Addresses)> {
+    pub(crate) fn take(&mut self, poll: &PollSet) -> Vec<(Question, Addresses)> {
         if !self.slot.take().is_some_and(|slot| poll.readiness(slot).any()) {
             return Vec::new();
         }
         let answers = self.resolver.answers().into_iter();
-        answers.map(|(id, answer)| (id, answer.map_err(translate))).collect()
+        answers.map(|(question, answer)| (question, answer.map_err(translate))).collect()
     }
 }
 

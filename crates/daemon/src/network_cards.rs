@@ -1,18 +1,20 @@
 //! The network cards that stamp datagrams by clocks of their own: followed, so that their stamps
 //! become system time.
 //!
-//! A card is found by the first datagram that comes through its interface. Its clock is read before
-//! each request is sent and after each answer has come, so that the stamps of both lie between two
-//! readings; and right after each change of the system clock's frequency, so that both clocks ran
+//! Cards are opened at the start, while there is the right to. From the first datagram that comes
+//! through its interface on, a card's clock is read before each request is sent and after each answer
+//! has come, so that the stamps of both lie between two readings; and right after each change of the system clock's frequency, so that both clocks ran
 //! evenly from one reading to the next. A stamp that cannot be converted, or that does not fit what
 //! the kernel noted of the same datagram, is not used.
 
 use std::collections::BTreeMap;
 
-use timeball_config::Timestamping;
+use timeball_config::{Network, Timestamping};
 use timeball_host::interfaces;
-use timeball_host::network_card::{Direction, NetworkCard, NetworkCardError, Reception};
-use timeball_host::phc::Converted;
+use timeball_host::network_card::{
+    Direction, NetworkCard, NetworkCardError, NetworkCardOptions, ReceiveFilter, Reception,
+};
+use timeball_host::phc::{Converted, CrossTimestamps};
 use timeball_host::socket::{HardwareStamp, Stamp, StampSource};
 use timeball_wire::{Span, Timestamp};
 
@@ -29,43 +31,86 @@ const COARSE_READINGS: u32 = 8;
 /// A card that was read so recently need not be read again for the next request.
 const FRESH: Span = Span::from_millis(10);
 
-/// The network cards met so far, by the index of their interface.
+/// The network cards of this machine that are to stamp, by the index of their interface.
 #[derive(Debug)]
 pub(crate) struct NetworkCards {
     cards: BTreeMap<u32, Card>,
-    wanted: Timestamping,
+    network: Network,
 }
 
 #[derive(Debug)]
 enum Card {
-    Followed(Box<Followed>),
+    /// It is open, and nothing has come through its interface so far.
+    Idle(Box<Opened>),
+    Followed(Box<Opened>),
     /// It cannot or must not stamp, which has been said.
     Useless,
 }
 
 #[derive(Debug)]
-struct Followed {
+struct Opened {
     interface: String,
     card: NetworkCard,
+    options: NetworkCardOptions,
+    compensation: Compensation,
     /// When its clock was read last, by the system clock.
     read: Option<Timestamp>,
     /// Readings since the last good one.
     coarse: u32,
 }
 
+/// The way between a card's clock and the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Compensation {
+    /// What is sent leaves so much later than stamped.
+    sent: Span,
+    /// What is received arrived so much earlier than stamped.
+    received: Span,
+}
+
 impl NetworkCards {
-    pub(crate) fn new(timestamping: Timestamping) -> Self {
-        Self { cards: BTreeMap::new(), wanted: timestamping }
+    /// Opens the cards that `network` wants. They stay open: later there may not be the right to.
+    pub(crate) fn new(network: &Network) -> Self {
+        let mut cards = Self { cards: BTreeMap::new(), network: network.clone() };
+        cards.open_all();
+        cards
     }
 
-    /// Uses cards, or does not, from now on. Those that did not work are tried again.
-    pub(crate) fn configure(&mut self, timestamping: Timestamping) {
-        self.wanted = timestamping;
-        self.cards.retain(|_, card| match (card, timestamping) {
-            (Card::Followed(_), Timestamping::Hardware) => true,
-            (Card::Followed(_), Timestamping::Kernel | Timestamping::Daemon)
-            | (Card::Useless, _) => false,
+    /// Uses the cards that `network` wants from now on. Those that did not work are tried again.
+    pub(crate) fn configure(&mut self, network: &Network) {
+        self.network = network.clone();
+        self.cards.retain(|_, card| match card {
+            Card::Idle(opened) | Card::Followed(opened) => opened.configure(network),
+            Card::Useless => false,
         });
+        self.open_all();
+    }
+
+    fn open_all(&mut self) {
+        if self.network.timestamping != Timestamping::Hardware {
+            return;
+        }
+        let names = match interfaces::names() {
+            Ok(names) => names,
+            Err(error) => {
+                tracing::warn!("the interfaces of this machine are unknown: {error}");
+                return;
+            }
+        };
+        for (index, interface) in &names {
+            if let Some(wanted) = self.network.card(interface) {
+                let named = self.network.named_cards().any(|named| named == interface);
+                self.cards.entry(*index).or_insert_with(|| open(&wanted, named));
+            }
+        }
+        for named in self.network.named_cards() {
+            if !names.values().any(|interface| interface == named) {
+                tracing::warn!("there is no interface {named} whose card could stamp packets");
+            }
+        }
+        if self.cards.values().all(|card| matches!(card, Card::Useless)) {
+            tracing::info!("no network card stamps packets; the kernel does");
+        }
     }
 
     /// True if some card may stamp what is sent now.
@@ -73,11 +118,14 @@ impl NetworkCards {
         self.cards.values().any(|card| matches!(card, Card::Followed(_)))
     }
 
-    /// A datagram came through this interface: if it is the first, its card is opened.
+    /// A datagram came through this interface: from now on its card is followed. An interface that
+    /// has come since the start is tried once.
     pub(crate) fn meet(&mut self, interface: u32) {
-        match self.wanted {
+        match self.network.timestamping {
             Timestamping::Hardware => {
-                self.cards.entry(interface).or_insert_with(|| open(interface));
+                let card =
+                    self.cards.entry(interface).or_insert_with(|| find(interface, &self.network));
+                card.begin_to_follow();
             }
             Timestamping::Kernel | Timestamping::Daemon => {}
         }
@@ -107,9 +155,8 @@ impl NetworkCards {
     /// Forgets all readings, because the system clock was stepped.
     pub(crate) fn clock_stepped(&mut self) {
         for card in self.cards.values_mut() {
-            if let Card::Followed(followed) = card {
-                followed.card.forget();
-                followed.read = None;
+            if let Card::Followed(opened) = card {
+                opened.forget();
             }
         }
     }
@@ -122,11 +169,33 @@ impl NetworkCards {
         interface: u32,
         direction: Direction,
     ) -> Stamp {
-        let converted = match self.cards.get(&interface) {
-            Some(Card::Followed(followed)) => followed.card.convert(hardware, direction),
-            Some(Card::Useless) | None => None,
-        };
-        better(software, converted, direction)
+        match self.cards.get(&interface) {
+            Some(Card::Followed(opened)) => {
+                let converted = opened.card.convert(hardware, direction);
+                opened.compensation.apply(better(software, converted, direction), direction)
+            }
+            Some(Card::Idle(_) | Card::Useless) | None => software,
+        }
+    }
+}
+
+impl Compensation {
+    fn of(card: &timeball_config::Card) -> Self {
+        Self {
+            sent: Span::from_seconds(card.transmit_compensation),
+            received: Span::from_seconds(card.receive_compensation),
+        }
+    }
+
+    /// When a datagram was on the network, by a stamp that may be the card's.
+    fn apply(self, stamp: Stamp, direction: Direction) -> Stamp {
+        match (stamp.source, direction) {
+            (StampSource::Kernel | StampSource::Daemon, _) => stamp,
+            (StampSource::Hardware, Direction::Sent) => Stamp { at: stamp.at + self.sent, ..stamp },
+            (StampSource::Hardware, Direction::Received) => {
+                Stamp { at: stamp.at - self.received, ..stamp }
+            }
+        }
     }
 }
 
@@ -148,39 +217,33 @@ fn better(software: Stamp, hardware: Option<Converted>, direction: Direction) ->
     }
 }
 
-fn open(index: u32) -> Card {
-    let interface = match interfaces::name_of(index) {
-        Ok(Some(name)) => name,
+/// The card of an interface that was not there when the others were opened.
+fn find(index: u32, network: &Network) -> Card {
+    match interfaces::name_of(index) {
+        Ok(Some(interface)) => match network.card(&interface) {
+            Some(wanted) => open(&wanted, network.named_cards().any(|named| *named == interface)),
+            None => Card::Useless,
+        },
         Ok(None) => {
             tracing::debug!("there is no interface {index} any more");
-            return Card::Useless;
+            Card::Useless
         }
         Err(error) => {
             tracing::warn!("the name of interface {index} is unknown: {error}");
-            return Card::Useless;
-        }
-    };
-    match NetworkCard::open(&interface) {
-        Ok(card) => {
-            let number = card.clock_number();
-            match card.reception() {
-                Reception::Stamped => {
-                    tracing::info!("{interface} stamps packets by its own clock /dev/ptp{number}");
-                }
-                Reception::NotStamped => tracing::info!(
-                    "{interface} stamps what it sends by its own clock /dev/ptp{number}, and the \
-                     kernel stamps what it receives"
-                ),
-            }
-            Card::Followed(Box::new(Followed { interface, card, read: None, coarse: 0 }))
-        }
-        Err(error @ NetworkCardError::NotOffered { .. }) => {
-            tracing::info!("{error}; the kernel stamps its packets");
             Card::Useless
         }
-        Err(
-            error @ (NetworkCardError::Refused { .. } | NetworkCardError::NoSuchInterface { .. }),
-        ) => {
+    }
+}
+
+/// Opens a card. That it cannot stamp is worth a word only if somebody expects it to by name.
+fn open(wanted: &timeball_config::Card, named: bool) -> Card {
+    match Opened::open(wanted) {
+        Ok(opened) => Card::Idle(Box::new(opened)),
+        Err(error @ NetworkCardError::NotOffered { .. }) if !named => {
+            tracing::debug!("{error}; the kernel stamps its packets");
+            Card::Useless
+        }
+        Err(error) => {
             tracing::warn!("{error}; the kernel stamps its packets");
             Card::Useless
         }
@@ -188,25 +251,70 @@ fn open(index: u32) -> Card {
 }
 
 impl Card {
+    fn begin_to_follow(&mut self) {
+        *self = match std::mem::replace(self, Self::Useless) {
+            Self::Idle(mut opened) => {
+                // Nobody has looked whether both clocks ran evenly since it was opened.
+                opened.forget();
+                Self::Followed(opened)
+            }
+            card @ (Self::Followed(_) | Self::Useless) => card,
+        };
+    }
+
     fn follow(&mut self) {
-        let Self::Followed(followed) = self else { return };
-        if let Err(reason) = followed.follow() {
-            tracing::warn!("{reason}; the kernel stamps the packets of {}", followed.interface);
+        let Self::Followed(opened) = self else { return };
+        if let Err(reason) = opened.follow() {
+            tracing::warn!("{reason}; the kernel stamps the packets of {}", opened.interface);
             *self = Self::Useless;
         }
     }
 
     fn was_read_at(&self, now: Timestamp) -> bool {
         match self {
-            Self::Followed(followed) => {
-                followed.read.is_some_and(|read| (now - read).abs() < FRESH)
-            }
-            Self::Useless => true,
+            Self::Followed(opened) => opened.read.is_some_and(|read| (now - read).abs() < FRESH),
+            Self::Idle(_) | Self::Useless => true,
         }
     }
 }
 
-impl Followed {
+impl Opened {
+    fn open(wanted: &timeball_config::Card) -> Result<Self, NetworkCardError> {
+        let interface = wanted.interface.clone();
+        let options = options(wanted);
+        let card = NetworkCard::open(&interface, options)?;
+        let number = card.clock_number();
+        match card.reception() {
+            Reception::Stamped => {
+                tracing::info!("{interface} stamps packets by its own clock /dev/ptp{number}");
+            }
+            Reception::NotStamped => tracing::info!(
+                "{interface} stamps what it sends by its own clock /dev/ptp{number}, and the \
+                 kernel stamps what it receives"
+            ),
+        }
+        let compensation = Compensation::of(wanted);
+        Ok(Self { interface, card, options, compensation, read: None, coarse: 0 })
+    }
+
+    /// Stamps as `network` wants from now on. False if it wants no stamps by this card.
+    fn configure(&mut self, network: &Network) -> bool {
+        let Some(wanted) = network.card(&self.interface) else { return false };
+        if options(&wanted) != self.options {
+            match Self::open(&wanted) {
+                Ok(opened) => *self = opened,
+                Err(error) => tracing::warn!("{error}; its card stamps as it did"),
+            }
+        }
+        self.compensation = Compensation::of(&wanted);
+        true
+    }
+
+    fn forget(&mut self) {
+        self.card.forget();
+        self.read = None;
+    }
+
     /// The error is why the card is of no use any more.
     fn follow(&mut self) -> Result<(), String> {
         let reading = match self.card.follow() {
@@ -227,9 +335,35 @@ impl Followed {
     }
 }
 
+fn options(wanted: &timeball_config::Card) -> NetworkCardOptions {
+    use timeball_config::ReceiveFilter as Wanted;
+    NetworkCardOptions {
+        filter: match wanted.receive_filter {
+            Wanted::Best => ReceiveFilter::Best,
+            Wanted::All => ReceiveFilter::All,
+            Wanted::Ntp => ReceiveFilter::Ntp,
+            Wanted::Ptp => ReceiveFilter::Ptp,
+            Wanted::None => ReceiveFilter::None,
+        },
+        cross_timestamps: if wanted.cross_timestamps {
+            CrossTimestamps::Used
+        } else {
+            CrossTimestamps::Avoided
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Loopback, on every Linux.
+    const LOOPBACK: u32 = 1;
+
+    fn network(timestamping: Timestamping, cards: &[&str]) -> Network {
+        let cards = cards.iter().map(|interface| timeball_config::Card::new(*interface)).collect();
+        Network { timestamping, cards, ..Network::default() }
+    }
 
     const KERNEL: Stamp =
         Stamp { at: Timestamp::from_nanos(1_800_000_000_000_000_000), source: StampSource::Kernel };
@@ -296,29 +430,51 @@ mod tests {
     }
 
     #[test]
+    fn the_way_between_card_and_network_is_compensated_for() {
+        let compensation = Compensation::of(&timeball_config::Card {
+            transmit_compensation: 300e-9,
+            receive_compensation: 645e-9,
+            ..timeball_config::Card::new("eth0")
+        });
+        let by_card = Stamp { source: StampSource::Hardware, ..KERNEL };
+        for (direction, nanos) in [(Direction::Sent, 300), (Direction::Received, -645)] {
+            let stamp = compensation.apply(by_card, direction);
+            assert_eq!(stamp, Stamp { at: by_card.at + Span::from_nanos(nanos), ..by_card });
+            assert_eq!(compensation.apply(KERNEL, direction), KERNEL);
+        }
+    }
+
+    #[test]
+    fn cards_are_opened_before_anything_comes() {
+        let cards = NetworkCards::new(&network(Timestamping::Hardware, &[]));
+        assert!(matches!(cards.cards.get(&LOOPBACK), Some(Card::Useless)));
+        let cards = NetworkCards::new(&network(Timestamping::Hardware, &["l*"]));
+        assert!(matches!(cards.cards.get(&LOOPBACK), Some(Card::Useless)));
+    }
+
+    #[test]
     fn an_interface_without_a_clock_is_tried_once() {
-        // Loopback, on every Linux.
-        const LOOPBACK: u32 = 1;
         let stamp = HardwareStamp { nanos: 1, interface: Some(LOOPBACK), frame_length: None };
-        let mut cards = NetworkCards::new(Timestamping::Hardware);
-        assert!(cards.cards.is_empty());
+        let mut cards = NetworkCards::new(&network(Timestamping::Hardware, &[]));
         cards.meet(LOOPBACK);
         assert!(matches!(cards.cards.get(&LOOPBACK), Some(Card::Useless)));
         assert!(!cards.any());
         cards.before_sending(KERNEL.at);
         cards.before_converting(LOOPBACK);
         assert_eq!(cards.better(KERNEL, &stamp, LOOPBACK, Direction::Received), KERNEL);
-        // A reload gives it another chance.
-        cards.configure(Timestamping::Hardware);
+        cards.configure(&network(Timestamping::Kernel, &[]));
         assert!(cards.cards.is_empty());
     }
 
     #[test]
     fn nothing_is_opened_that_is_not_wanted() {
-        for timestamping in [Timestamping::Kernel, Timestamping::Daemon] {
-            let mut cards = NetworkCards::new(timestamping);
-            cards.meet(1);
-            assert!(cards.cards.is_empty());
+        for wanted in [
+            network(Timestamping::Kernel, &[]),
+            network(Timestamping::Daemon, &["lo"]),
+            network(Timestamping::Hardware, &["eth*", "nowhere0"]),
+        ] {
+            let cards = NetworkCards::new(&wanted);
+            assert!(!cards.cards.contains_key(&LOOPBACK), "{wanted:?}");
         }
     }
 }

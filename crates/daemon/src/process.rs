@@ -51,8 +51,11 @@ fn rights(config: &Config) -> Vec<Right> {
     }
     let reserved = |port: u16| (1..FIRST_FREE_PORT).contains(&port);
     let own_port = matches!(config.network.client_port, ClientPort::Fixed(port) if reserved(port));
-    let serves = config.serves() && reserved(config.serve.port);
-    if own_port || serves || config.chronyc.port.is_some_and(reserved) {
+    // chronyc can let clients in later.
+    let may_serve = config.serves() || config.chronyc.socket.is_some();
+    let serves = may_serve && reserved(config.serve.port);
+    let gives_keys = config.gives_keys() && reserved(config.serve.key_establishment.port);
+    if own_port || serves || gives_keys || config.chronyc.port.is_some_and(reserved) {
         rights.push(Right::BindReservedPorts);
     }
     let devices = config.engine.sources.iter().any(|source| source.bind_device.is_some())
@@ -88,6 +91,10 @@ mod tests {
             rights(&config),
             [Right::SetClock, Right::BindReservedPorts, Right::BindToDevice]
         );
+        let mut ruled = Config::default();
+        ruled.engine.discipline.control = false;
+        ruled.chronyc.socket = Some("/run/chrony/chronyd.sock".into());
+        assert_eq!(rights(&ruled), [Right::BindReservedPorts]);
     }
 
     #[test]

@@ -22,6 +22,12 @@ impl EventLoop {
         };
         match configuration.load() {
             Ok(Complete { config, found }) => {
+                if let Err(error) = self.key_ring.read_again(&config.files) {
+                    let error = error.to_string();
+                    logging::error_lines(&error);
+                    tracing::error!("the configuration stays as it was");
+                    return Ok(Err(format!("{error}\nthe configuration stays as it was")));
+                }
                 let done = format!("{} is in force", configuration.text.name());
                 self.found = found;
                 self.configure(config)?;

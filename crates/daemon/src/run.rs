@@ -128,8 +128,8 @@ struct Witness {
 impl Witness {
     /// The daemon has started.
     fn started(&mut self, descriptor: Option<i32>) -> Result<(), Error> {
-        if let Some(caller) = self.caller.take() {
-            caller.done().map_err(Error::Detach)?;
+        if let Some(Err(error)) = self.caller.take().map(Starting::done) {
+            tracing::warn!("whoever started this does not wait for it any more: {error}");
         }
         match descriptor {
             Some(number) => notify(number).map_err(Error::Notify),
@@ -175,7 +175,14 @@ fn run_before(options: &Options, witness: &mut Witness) -> Result<Ending, Error>
             daemon.stop(Stop::Task)?;
             Ok(Ending::WithoutTime)
         }
-        worked => worked,
+        Err(error) => {
+            // Whatever it was, no slew goes on without anybody to end it.
+            if let Err(second) = daemon.event_loop.stop() {
+                tracing::warn!("the clock could not be left in order: {second}");
+            }
+            Err(error)
+        }
+        Ok(ending) => Ok(ending),
     }
 }
 
@@ -263,6 +270,7 @@ impl Daemon {
         }
         self.event_loop.announce_found_sources()?;
         self.event_loop.restore_measurements(options.reload_measurements)?;
+        self.event_loop.restore_sessions()?;
         if self.manner == Manner::Timeball {
             tracing::info!("timeball {} started", env!("CARGO_PKG_VERSION"));
         }

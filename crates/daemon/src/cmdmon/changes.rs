@@ -186,8 +186,10 @@ impl EventLoop {
                 self.reload_sources()?;
                 Status::Success
             }
-            // There are no keys, so that all of them have been read.
-            Request::Rekey => Status::Success,
+            Request::Rekey => {
+                self.read_cookie_keys_again()?;
+                self.read_keys_again()?
+            }
 
             // Reports, which change nothing.
             Request::SourceCount
@@ -304,6 +306,7 @@ impl EventLoop {
         for network in networks {
             self.server.change_access(network, access, extent);
         }
+        self.nts_server.change_access(self.server.responder().access());
         Status::Success
     }
 

@@ -86,13 +86,13 @@ pub(super) fn server_stats(server: &Responder, header: &RequestHeader) -> Answer
     let (counters, held) = (server.counters(), server.held());
     let stats = ServerStats4 {
         ntp_hits: counters.requests(),
-        nke_hits: 0,
+        nke_hits: counters.key_exchanges,
         command_hits: counters.commands,
         ntp_drops: counters.refused.by(Refusal::RateLimited),
-        nke_drops: 0,
+        nke_drops: counters.key_exchanges_dropped,
         command_drops: counters.commands_dropped,
         log_drops: server.clients().map_or(0, Clients::evicted),
-        ntp_authenticated_hits: 0,
+        ntp_authenticated_hits: counters.authenticated,
         ntp_interleaved_hits: counters.interleaved,
         ntp_timestamps: held.pairs as u64,
         ntp_span: held.span as u64,

@@ -152,8 +152,11 @@ impl EventLoop {
                     manual: &self.commands.manual,
                 };
                 let (reply, reset) = readings.answer(request, header);
-                for place in reset {
-                    self.server.responder_mut().reset_client(place);
+                // From the network there are reports, and nothing that changes anything.
+                if let Requester::Local(_) = requester {
+                    for place in reset {
+                        self.server.responder_mut().reset_client(place);
+                    }
                 }
                 Ok(reply)
             }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use timeball_core::report::{self, Report};
+use timeball_core::report::{self, Report, SourceMode, SourceReport};
 use timeball_core::server::Responder;
 use timeball_wire::Instant;
 use timeball_wire::cmdmon::{
@@ -152,7 +152,9 @@ fn unresolved(report: &Report) -> usize {
 
 fn activity(report: &Report) -> Activity {
     let count = |activity| {
-        let sources = report.sources.iter().filter(|source| source.activity == activity);
+        // Nobody asks a reference clock.
+        let asked = |source: &&SourceReport| source.mode != SourceMode::ReferenceClock;
+        let sources = report.sources.iter().filter(asked).filter(|s| s.activity == activity);
         u32::try_from(sources.count()).unwrap_or(u32::MAX)
     };
     Activity {
@@ -190,7 +192,7 @@ pub(super) fn count(count: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use timeball_core::report::{PoolReport, SourceReport};
+    use timeball_core::report::PoolReport;
 
     use super::*;
 

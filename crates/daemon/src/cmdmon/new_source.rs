@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use timeball_core::association::{self, Connectivity, PollInterval};
+use timeball_auth::KeyId;
+use timeball_core::association::{self, Authentication, Connectivity, NtsServer, PollInterval};
 use timeball_core::estimator;
 use timeball_core::selection::Options;
 use timeball_core::settings::{Family, SourceKind, SourceSettings};
@@ -24,10 +25,6 @@ const MAX_SOURCES: u32 = 16;
 pub(super) fn settings(source: &NewSource) -> Result<SourceSettings, Status> {
     let name = source.name.as_str().filter(|name| is_name(name)).ok_or(Status::InvalidName)?;
     let flags = source.flags;
-    // Neither is there yet, and to go on without would be another source than the operator wants.
-    if flags.contains(SourceFlags::NTS) || source.key_id != 0 {
-        return Err(Status::NotEnabled);
-    }
     let defaults = estimator::Settings::default();
     Ok(SourceSettings {
         port: u16::try_from(source.port).ok().filter(|port| *port != 0).ok_or(Status::Invalid)?,
@@ -42,6 +39,7 @@ pub(super) fn settings(source: &NewSource) -> Result<SourceSettings, Status> {
         family: family(name, flags)?,
         association: association(source)?,
         estimator: estimator::Settings {
+            method: defaults.method,
             min_samples: samples(source.min_samples).unwrap_or(defaults.min_samples),
             max_samples: samples(source.max_samples)
                 .filter(|samples| *samples != 0)
@@ -78,6 +76,19 @@ fn family(name: &str, flags: SourceFlags) -> Result<Option<Family>, Status> {
     }
 }
 
+/// Peers do not establish keys: to go on without would be another source than the operator wants.
+fn authentication(source: &NewSource) -> Result<Authentication, Status> {
+    match (source.flags.contains(SourceFlags::NTS), KeyId::new(source.key_id)) {
+        (false, None) => Ok(Authentication::None),
+        (false, Some(id)) => Ok(Authentication::Key(id)),
+        (true, None) if source.kind != NewSourceKind::Peer => Ok(Authentication::Nts(NtsServer {
+            port: u16::try_from(source.nts_port).map_err(|_| Status::Invalid)?,
+            certificate_set: source.certificate_set,
+        })),
+        (true, _) => Err(Status::Invalid),
+    }
+}
+
 fn association(source: &NewSource) -> Result<association::Settings, Status> {
     let flags = source.flags;
     let (minpoll, maxpoll) = (poll(source.min_poll)?, poll(source.max_poll)?);
@@ -92,9 +103,11 @@ fn association(source: &NewSource) -> Result<association::Settings, Status> {
             3 => 3,
             _ => 4,
         },
+        authentication: authentication(source)?,
         max_delay: f64::from(source.max_delay).max(0.0),
         poll_target: usize::try_from(source.poll_target).unwrap_or(usize::MAX).max(1),
         interleaved: flags.contains(SourceFlags::INTERLEAVED),
+        monotonic: flags.contains(SourceFlags::MONOTONIC_ROOT),
         offset: source.offset.into(),
         max_delay_ratio: limit(source.max_delay_ratio.into()),
         max_delay_dev_ratio: limit(source.max_delay_dev_ratio.into()),
@@ -211,6 +224,7 @@ pub(super) mod tests {
             flags: SourceFlags::IBURST
                 | SourceFlags::TRUST
                 | SourceFlags::INTERLEAVED
+                | SourceFlags::MONOTONIC_ROOT
                 | SourceFlags::IPV6
                 | SourceFlags::COPY,
             filter_length: 5,
@@ -229,7 +243,8 @@ pub(super) mod tests {
         assert_eq!(association.maxpoll, PollInterval::LONGEST);
         assert_eq!(association.presend.map(PollInterval::exponent), Some(8));
         assert_eq!((association.version, association.min_stratum, association.filter), (3, 2, 5));
-        assert!(association.iburst && association.interleaved && association.copy);
+        assert!(association.iburst && association.copy);
+        assert!(association.interleaved && association.monotonic);
         assert_eq!(association.connectivity, Connectivity::Offline);
         assert_eq!(association.max_delay_quantile, Some(0.5));
         assert_eq!((association.offset, association.max_unreach), (0.5, 100_000));
@@ -241,8 +256,11 @@ pub(super) mod tests {
         assert_eq!(refused(added("")), Status::InvalidName);
         assert_eq!(refused(added("two words")), Status::InvalidName);
         let nts = NewSource { flags: SourceFlags::NTS, ..added("ntp.example") };
-        assert_eq!(refused(nts), Status::NotEnabled);
-        assert_eq!(refused(NewSource { key_id: 1, ..added("ntp.example") }), Status::NotEnabled);
+        let server = NtsServer { port: 4460, certificate_set: 0 };
+        let association = settings(&nts).unwrap().association;
+        assert_eq!(association.authentication, Authentication::Nts(server));
+        assert_eq!(refused(NewSource { kind: NewSourceKind::Peer, ..nts }), Status::Invalid);
+        assert_eq!(refused(NewSource { key_id: 1, ..nts }), Status::Invalid);
         let v4_only = NewSource { flags: SourceFlags::IPV4, ..added("::1") };
         assert_eq!(refused(v4_only), Status::InvalidAddressFamily);
         assert_eq!(refused(NewSource { port: 65_536, ..added("ntp.example") }), Status::Invalid);

@@ -1,10 +1,9 @@
 //! Where requests come from: UDP, and a Unix socket.
 
 use std::fmt;
-use std::fs::DirBuilder;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{DirBuilderExt, lchown};
+use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 
 use timeball_config::Chronyc;
@@ -15,6 +14,8 @@ use timeball_host::socket::{
 };
 use timeball_host::unix_datagram::{UnixDatagramOptions, UnixDatagramSocket};
 use timeball_wire::cmdmon::MAX_REQUEST_LEN;
+
+use crate::directories;
 
 /// Requests taken from one socket before anything else gets its turn.
 const BATCH: usize = 8;
@@ -155,14 +156,18 @@ impl Sockets {
                 continue;
             }
             match socket.receive(&mut self.batch) {
-                Ok(_) => datagrams.extend(self.batch.iter().map(|(received, bytes)| Datagram {
-                    from: Requester::Network {
-                        socket: index,
-                        from: received.from,
-                        to: received.to,
-                    },
-                    bytes: bytes.to_vec(),
-                })),
+                Ok(_) => {
+                    // What is sent to everybody would have every daemon of a network reply to one host.
+                    let to_us = self.batch.iter().filter(|(received, _)| !received.to_everybody);
+                    datagrams.extend(to_us.map(|(received, bytes)| Datagram {
+                        from: Requester::Network {
+                            socket: index,
+                            from: received.from,
+                            to: received.to,
+                        },
+                        bytes: bytes.to_vec(),
+                    }));
+                }
                 // What became of some earlier reply.
                 Err(error) if Unreachable::from_error(&error).is_some() => {}
                 Err(error) => tracing::warn!("{}: {error}", socket.local_address()),
@@ -212,9 +217,8 @@ fn receive_local(socket: &UnixDatagramSocket) -> Option<Datagram> {
 /// Makes the directory of the Unix socket, closed to others, where there is none. Failure is no more
 /// than a hint: whoever binds the socket will say what is wrong.
 fn make_directory_of(path: &Path, owner: Option<User>) {
-    let Some(directory) = path.parent().filter(|directory| !directory.exists()) else { return };
-    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
-    if let Err(error) = made.and_then(|()| owner.map_or(Ok(()), |owner| give(directory, owner))) {
+    let Some(directory) = path.parent() else { return };
+    if let Err(error) = directories::make(directory, DIRECTORY_MODE, owner) {
         tracing::debug!("cannot make the directory {}: {error}", directory.display());
     }
 }

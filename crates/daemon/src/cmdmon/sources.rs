@@ -1,8 +1,10 @@
 //! The reports of single sources.
 
+use std::net::Ipv4Addr;
+
 use timeball_core::association::Test;
 use timeball_core::engine::StampQuality;
-use timeball_core::report::{LastExchange, SourceMode, SourceReport};
+use timeball_core::report::{LastExchange, NtsReport, SourceMode, SourceReport};
 use timeball_core::selection::{Options, State};
 use timeball_wire::cmdmon::{
     self, Address, Answer, AuthenticationData, AuthenticationMode, Float, NtpData, NtpData2,
@@ -28,27 +30,46 @@ pub(super) fn find(sources: &[SourceReport], address: Address) -> Option<&Source
         }
         Address::Id(id) => {
             let index = usize::try_from(id).ok()?.checked_sub(1)?;
-            sources.get(index).filter(|source| source.address.is_none())
+            let unresolved = |source: &&SourceReport| {
+                source.address.is_none() && source.mode != SourceMode::ReferenceClock
+            };
+            sources.get(index).filter(unresolved)
         }
     }
 }
 
-/// Its address; while it has none, a number that stands for its name: its place, from 1.
+/// Its address; while it has none, a number that stands for its name: its place, from 1. A reference
+/// clock has none, ever.
 fn address(index: usize, source: &SourceReport) -> Address {
-    match source.address {
-        Some(ip) => Address::Ip(ip),
-        None => Address::Id(u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX)),
+    match (source.address, source.mode) {
+        (Some(ip), _) => Address::Ip(ip),
+        (None, SourceMode::ReferenceClock) => Address::Unspecified,
+        (None, SourceMode::Server | SourceMode::Peer) => {
+            Address::Id(u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX))
+        }
     }
 }
 
+/// What stands for it where a client follows it.
 fn reference_id(source: &SourceReport) -> ReferenceId {
-    source.address.map_or(ReferenceId::NONE, ReferenceId::of_address)
+    match source.mode {
+        SourceMode::ReferenceClock => source.reference_id.unwrap_or(ReferenceId::NONE),
+        SourceMode::Server | SourceMode::Peer => {
+            source.address.map_or(ReferenceId::NONE, ReferenceId::of_address)
+        }
+    }
 }
 
 pub(super) fn data(index: usize, source: &SourceReport) -> SourceData {
     let last = source.last_measurement;
     SourceData {
-        address: address(index, source),
+        // Here a reference ID stands in the place of an address.
+        address: match source.mode {
+            SourceMode::ReferenceClock => {
+                Address::Ip(Ipv4Addr::from(reference_id(source).to_bytes()).into())
+            }
+            SourceMode::Server | SourceMode::Peer => address(index, source),
+        },
         poll: source.poll.into(),
         stratum: source.stratum.filter(|_| last.is_some()).unwrap_or(0).into(),
         state: match source.state {
@@ -70,6 +91,7 @@ pub(super) fn data(index: usize, source: &SourceReport) -> SourceData {
         mode: match source.mode {
             SourceMode::Server => cmdmon::SourceMode::Client,
             SourceMode::Peer => cmdmon::SourceMode::Peer,
+            SourceMode::ReferenceClock => cmdmon::SourceMode::ReferenceClock,
         },
         flags: 0,
         reachability: source.reach.into(),
@@ -155,17 +177,40 @@ fn select_options(options: Options) -> SelectOptions {
         .with(SelectOptions::REQUIRE, require)
 }
 
-pub(super) fn authentication(_: &SourceReport) -> AuthenticationData {
+pub(super) fn authentication(source: &SourceReport) -> AuthenticationData {
+    if let Some(nts) = &source.nts {
+        return network_time_security(nts);
+    }
+    let details = source.key.and_then(|key| key.details);
     AuthenticationData {
-        mode: AuthenticationMode::None,
-        key_type: 0,
-        key_id: 0,
-        key_length: 0,
+        mode: match source.key {
+            Some(_) => AuthenticationMode::Symmetric,
+            None => AuthenticationMode::None,
+        },
+        key_type: details.map_or(0, |details| details.algorithm.chrony_number()),
+        key_id: source.key.map_or(0, |key| key.id.get()),
+        key_length: details.map_or(0, |details| details.bits.try_into().unwrap_or(u16::MAX)),
         ke_attempts: 0,
         last_ke_ago: u32::MAX,
         cookies: 0,
         cookie_length: 0,
         naks: 0,
+        reserved: Reserved,
+    }
+}
+
+fn network_time_security(nts: &NtsReport) -> AuthenticationData {
+    let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    AuthenticationData {
+        mode: AuthenticationMode::Nts,
+        key_type: nts.algorithm.unwrap_or(0),
+        key_id: nts.sessions,
+        key_length: short(nts.key_bits),
+        ke_attempts: u16::try_from(nts.attempts).unwrap_or(u16::MAX),
+        last_ke_ago: nts.age.map_or(u32::MAX, |age| age.clamp(0.0, f64::from(u32::MAX)) as u32),
+        cookies: short(nts.cookies),
+        cookie_length: short(nts.cookie_len),
+        naks: u16::from(nts.nak),
         reserved: Reserved,
     }
 }
@@ -250,5 +295,24 @@ mod tests {
         assert_eq!(tests(&[]), NtpFlags::NONE);
         assert_eq!(tests(&[Test::Loop]), NtpFlags(1));
         assert_eq!(tests(&[Test::Duplicate, Test::Delay]), NtpFlags(0x208));
+    }
+
+    #[test]
+    fn a_reference_clock_goes_by_its_reference_id() {
+        let id = ReferenceId::from_bytes(*b"SHM0");
+        let clock = SourceReport {
+            name: "SHM0".to_owned(),
+            mode: SourceMode::ReferenceClock,
+            reference_id: Some(id),
+            ..SourceReport::default()
+        };
+        let data = data(0, &clock);
+        assert_eq!(data.address, Address::Ip("83.72.77.48".parse().unwrap()));
+        assert_eq!(data.mode, cmdmon::SourceMode::ReferenceClock);
+        assert_eq!(stats(0, &clock).address, Address::Unspecified);
+        assert_eq!(stats(0, &clock).reference_id, id);
+        assert_eq!(select_data(0, &clock).reference_id, id);
+        // It is no source whose name has no address yet.
+        assert_eq!(find(&[clock], Address::Id(1)), None);
     }
 }

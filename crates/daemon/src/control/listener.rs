@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use timeball_host::poll::{Interest, PollSet, Slot};
+use timeball_host::process::User;
 use timeball_host::unix_socket::{UnixListener, UnixListenerOptions, UnixSocketError};
 use timeball_wire::Instant;
 
@@ -38,9 +39,10 @@ impl ControlListener {
     ///
     /// # Errors
     /// [`UnixSocketError`]; a daemon goes on without.
-    pub(crate) fn open(path: &Path) -> Result<Self, UnixSocketError> {
+    pub(crate) fn open(path: &Path, user: Option<User>) -> Result<Self, UnixSocketError> {
         make_parent_of(path);
-        let options = UnixListenerOptions { path: path.into(), mode: MODE, group: None };
+        let group = user.map(|user| user.group);
+        let options = UnixListenerOptions { path: path.into(), mode: MODE, group };
         Ok(Self {
             listener: UnixListener::bind(&options)?,
             connections: BTreeMap::new(),
@@ -171,7 +173,8 @@ mod tests {
     impl Daemon {
         fn start() -> Self {
             let directory = tempfile::tempdir().unwrap();
-            let listener = ControlListener::open(&directory.path().join("run/socket")).unwrap();
+            let listener =
+                ControlListener::open(&directory.path().join("run/socket"), None).unwrap();
             let clock = Clock::open().unwrap();
             Self { _directory: directory, listener, clock, poll: PollSet::new() }
         }

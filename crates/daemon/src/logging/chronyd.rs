@@ -4,10 +4,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use timeball_auth::Weakness;
 use timeball_core::Event;
 use timeball_core::association::Connectivity;
 use timeball_core::engine::SourceChange;
-use timeball_core::event::{Cause, Severity};
+use timeball_core::event::{Cause, KeyTrouble, Severity};
 use timeball_core::selection::State;
 use timeball_core::settings::SourceKind;
 use timeball_wire::KissCode;
@@ -59,6 +60,14 @@ fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
             (Info, format!("Source {} {now}", Label(name).address()))
         }
         Event::Modified { name, change } => (Info, modified(name, *change)),
+        Event::KeyTrouble { name, key, trouble: KeyTrouble::Missing } => {
+            let address = Label(name).address();
+            (Warning, format!("Key {key} used by source {address} is missing"))
+        }
+        Event::KeyTrouble { name, key, trouble: KeyTrouble::Weak(Weakness::Short { .. }) } => {
+            let address = Label(name).address();
+            (Warning, format!("Key {key} used by source {address} is too short"))
+        }
         Event::Kiss { name, code: KissCode::Rate } => {
             (Warning, format!("Received KoD RATE from {}", Label(name).address()))
         }

@@ -82,11 +82,10 @@ impl Words {
     }
 
     /// The kernel knows TAI − UTC (s) from now on.
-    pub(crate) fn tai_offset(&self, offset: Option<i32>) {
-        match (self.manner, offset) {
-            (_, None) => {}
-            (Manner::Timeball, Some(offset)) => tracing::info!("the kernel knows TAI: {offset} s"),
-            (Manner::Chronyd, Some(offset)) => {
+    pub(crate) fn tai_offset(&self, offset: i32) {
+        match self.manner {
+            Manner::Timeball => tracing::info!("the kernel knows TAI: {offset} s"),
+            Manner::Chronyd => {
                 tracing::info!("System clock TAI offset set to {offset} seconds");
             }
         }

@@ -7,8 +7,8 @@ use std::fmt;
 
 use timeball_core::association::Test;
 use timeball_core::engine::StampQuality;
-use timeball_core::record::Update;
-use timeball_core::report::{LastExchange, SourceReport};
+use timeball_core::record::{ClockSample, Stage, Update};
+use timeball_core::report::{LastExchange, SourceMode, SourceReport};
 use timeball_core::selection::{Options, State};
 use timeball_wire::{LeapIndicator, Timestamp};
 
@@ -19,6 +19,8 @@ pub(super) const ESTIMATES: &str = "   Date (UTC) Time     IP Address    Std dev
 pub(super) const SELECTIONS: &str =
     "   Date (UTC) Time     IP Address   S EOpts Reach Score Last sample  Low end   High end";
 pub(super) const UPDATES: &str = "   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co  Offset sd Rem. corr. Root delay Root disp. Max. error";
+pub(super) const REFERENCE_CLOCKS: &str =
+    "   Date (UTC) Time         Refid  DP L P  Raw offset   Cooked offset      Disp.";
 pub(super) const TEMPERATURES: &str = "   Date (UTC) Time        Temp.       Comp.";
 
 /// Bound of the clock's error (s) that chronyd assumes before the first update.
@@ -75,7 +77,7 @@ pub(super) fn estimate(at: Timestamp, source: &SourceReport, stress: f64) -> Opt
     Some(format!(
         "{} {:<15} {} {} {} {} {} {} {:3} {:3} {:3} {:5.2}",
         When(at),
-        source.address?,
+        name(source)?,
         Exponent { value: source.jitter?, width: 10, precision: 3 },
         Exponent { value: ahead(source.offset?), width: 10, precision: 3 },
         Exponent { value: source.offset_sd?, width: 10, precision: 3 },
@@ -96,7 +98,7 @@ pub(super) fn selection(at: Timestamp, source: &SourceReport) -> Option<String> 
     Some(format!(
         "{} {:<15} {} -{} {:4o} {:5.2} {} {} {}",
         When(at),
-        source.address?,
+        name(source)?,
         state(source.state),
         options(source.effective_options),
         source.reach,
@@ -131,6 +133,39 @@ pub(super) fn update(at: Timestamp, update: &Update, left_over: f64) -> String {
             precision: 3
         },
     )
+}
+
+/// What a reference clock told.
+pub(super) fn clock_sample(sample: &ClockSample) -> String {
+    let cooked = Exponent { value: sample.offset, width: 13, precision: 6 };
+    let name = sample.reference_id.display(0);
+    let numbers = match sample.stage {
+        Stage::Raw { reading, told } => {
+            let raw = Exponent { value: told, width: 13, precision: 6 };
+            // The column is for pulses, which are not read.
+            format!("{reading:3} {} 0 {raw}", leap(sample.leap))
+        }
+        Stage::Filtered => format!("  - {} -       -      ", leap(sample.leap)),
+    };
+    let dispersion = Exponent { value: sample.dispersion, width: 10, precision: 3 };
+    format!(
+        "{}.{:06} {name:<5} {numbers} {cooked} {dispersion}",
+        When(sample.at),
+        micros(sample.at)
+    )
+}
+
+/// The part of the second that has passed.
+fn micros(at: Timestamp) -> i64 {
+    at.nanos().rem_euclid(1_000_000_000) / 1000
+}
+
+/// A source's address; a reference clock has a name in its place.
+fn name(source: &SourceReport) -> Option<String> {
+    match source.mode {
+        SourceMode::Server | SourceMode::Peer => Some(source.address?.to_string()),
+        SourceMode::ReferenceClock => Some(source.name.clone()),
+    }
 }
 
 /// A reading of the temperature, and the compensation by it (ppm).
@@ -225,6 +260,7 @@ impl fmt::Display for When {
 
 #[cfg(test)]
 mod tests {
+    use timeball_core::record::{ClockSample, Stage};
     use timeball_core::report::Tracking;
     use timeball_wire::{Mode, ReferenceId};
 
@@ -347,5 +383,39 @@ mod tests {
         let after = Stress { frequency: 9.0, skew: 0.4 };
         assert!((before.until(&after) - 2.0).abs() < 1e-12);
         assert_eq!(Stress { frequency: 0.0, skew: 0.0 }.until(&after), 0.0);
+    }
+
+    #[test]
+    fn a_reference_clock_is_told_as_chronyd_does() {
+        let raw = ClockSample {
+            reference_id: ReferenceId::from_bytes(*b"PPS2"),
+            at: AT,
+            stage: Stage::Raw { reading: 7, told: 4.9e-7 },
+            leap: LeapIndicator::NoWarning,
+            offset: -6.741777e-7,
+            dispersion: 1e-6,
+        };
+        assert_eq!(
+            clock_sample(&raw),
+            "2016-11-09 05:40:50.900000 PPS2    7 N 0  4.900000e-07 -6.741777e-07  1.000e-06"
+        );
+        let filtered = ClockSample { stage: Stage::Filtered, leap: LeapIndicator::Insert, ..raw };
+        assert_eq!(
+            clock_sample(&filtered),
+            "2016-11-09 05:40:50.900000 PPS2    - + -       -       -6.741777e-07  1.000e-06"
+        );
+        assert_eq!(REFERENCE_CLOCKS.len(), clock_sample(&raw).len());
+    }
+
+    #[test]
+    fn a_reference_clock_has_a_name_in_place_of_an_address() {
+        let clock = SourceReport {
+            name: "GPS".to_owned(),
+            address: None,
+            mode: SourceMode::ReferenceClock,
+            ..source()
+        };
+        assert!(estimate(AT, &clock, 0.0).unwrap().contains(" GPS             "));
+        assert!(selection(AT, &clock).unwrap().contains(" GPS             * "));
     }
 }

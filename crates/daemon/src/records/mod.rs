@@ -4,12 +4,12 @@
 mod columns;
 mod log_file;
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 
 use timeball_config::{Config, Record as Kind};
 use timeball_core::record::{Content, Record, Wanted};
 use timeball_core::report::SourceReport;
+use timeball_core::selection::SourceId;
 use timeball_wire::Timestamp;
 
 use columns::Stress;
@@ -23,8 +23,9 @@ pub(crate) struct Records {
     selections: Option<LogFile>,
     updates: Option<LogFile>,
     temperature: Option<LogFile>,
+    reference_clocks: Option<LogFile>,
     /// The last estimate of each source, to compare the next with.
-    stress: HashMap<IpAddr, Stress>,
+    stress: HashMap<SourceId, Stress>,
     /// Bound of the clock's error that the last update left over.
     left_over: f64,
 }
@@ -68,6 +69,8 @@ impl Records {
             selections: wanted(Kind::Selection).then(|| file("selection", columns::SELECTIONS)),
             updates: wanted(Kind::Tracking).then(|| file("tracking", columns::UPDATES)),
             temperature: wanted(Kind::Temperature).then(|| file("tempcomp", columns::TEMPERATURES)),
+            reference_clocks: wanted(Kind::ReferenceClocks)
+                .then(|| file("refclocks", columns::REFERENCE_CLOCKS)),
             stress: HashMap::new(),
             left_over: 0.0,
         }
@@ -80,6 +83,7 @@ impl Records {
             estimates: self.estimates.is_some(),
             selections: self.selections.is_some(),
             updates: self.updates.is_some(),
+            clock_samples: self.reference_clocks.is_some(),
         }
     }
 
@@ -94,6 +98,8 @@ impl Records {
                 append(&mut self.estimates, line.as_deref());
             }
             Content::Selection(sources) => {
+                let there: HashSet<SourceId> = sources.iter().filter_map(|it| it.id).collect();
+                self.stress.retain(|id, _| there.contains(id));
                 for source in sources {
                     let line = columns::selection(at, source);
                     append(&mut self.selections, line.as_deref());
@@ -103,6 +109,9 @@ impl Records {
                 let line = columns::update(at, update, self.left_over);
                 self.left_over = (update.unforeseen + update.remaining).abs();
                 append(&mut self.updates, Some(&line));
+            }
+            Content::ClockSample(sample) => {
+                append(&mut self.reference_clocks, Some(&columns::clock_sample(sample)));
             }
         }
     }
@@ -121,6 +130,7 @@ impl Records {
             self.selections.as_mut(),
             self.updates.as_mut(),
             self.temperature.as_mut(),
+            self.reference_clocks.as_mut(),
         ];
         answers.into_iter().chain(others.into_iter().flatten()).for_each(LogFile::close);
     }
@@ -137,8 +147,8 @@ impl Records {
 
     /// How much the source's frequency has changed, by what was to be expected.
     fn stress(&mut self, source: &SourceReport) -> f64 {
-        let (Some(address), Some(now)) = (source.address, Stress::of(source)) else { return 0.0 };
-        let before = self.stress.insert(address, now);
+        let (Some(id), Some(now)) = (source.id, Stress::of(source)) else { return 0.0 };
+        let before = self.stress.insert(id, now);
         before.map_or(0.0, |before| before.until(&now))
     }
 }

@@ -47,7 +47,9 @@ impl Leaving {
     /// What a report by the kernel is about.
     pub(super) fn reported(&mut self, transmitted: Transmitted) -> Option<(Purpose, Stamp)> {
         let stamp = transmitted.stamp?;
-        let counted = self.0.iter().position(|sent| sent.counter == transmitted.counter);
+        let fits =
+            |sent: &Departure| sent.counter == transmitted.counter && sent.before <= stamp.at;
+        let counted = self.0.iter().position(fits);
         if let Some(departure) = counted.and_then(|index| self.0.remove(index)) {
             return Some((departure.purpose, stamp));
         }
@@ -97,6 +99,14 @@ mod tests {
         }
         assert!(leaving.is_empty());
         assert_eq!(leaving.reported(report(3, 10)), None);
+    }
+
+    #[test]
+    fn nothing_left_before_it_was_sent() {
+        let mut leaving = Leaving::default();
+        leaving.sent(SendCounter(0), answer(0), at(20));
+        assert_eq!(leaving.reported(report(0, 10)), None);
+        assert_eq!(leaving.reported(report(0, 30)).map(|(purpose, _)| purpose), Some(answer(0)));
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! The server's side of the loop: its sockets, and the walk of a request through the responder.
 //!
-//! Peers of symmetric associations talk through the same sockets; what they send is the engine's.
+//! Peers of symmetric associations talk through the same sockets, and so do the engine's requests if
+//! they are configured to leave from the server's port; what is sent in answer is the engine's.
 
 mod leaving;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use timeball_auth::Keys;
 use timeball_config::{ClientPort, Config, Network, Serve};
-use timeball_core::engine::{ExchangeId, StampQuality};
-use timeball_core::server::{Access, Arrival, Counters, Extent, Responder, ServerView, Verdict};
+use timeball_core::engine::{Answer, ExchangeId, PeerDatagram, StampQuality};
+use timeball_core::server::{
+    Access, Arrival, Counters, Extent, MAX_ANSWER_LEN, Responder, ServerView, Verdict,
+};
 use timeball_core::settings::SourceKind;
 use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
-use timeball_host::socket::{
-    PortSharing, ReceiveBatch, Received, ServerOptions, ServerSocket, Unreachable,
-};
+use timeball_host::socket::{ReceiveBatch, Received, ServerOptions, ServerSocket, Unreachable};
 use timeball_wire::{Header, Instant, Timestamp};
 
 use crate::exchanges::{quality, stamping};
@@ -39,6 +42,8 @@ pub(crate) struct Server {
     talks: bool,
     /// Hosts whose datagrams are the engine's, unless they are requests of clients.
     peers: BTreeSet<IpAddr>,
+    /// Requests that left from here, by where their answers come from.
+    awaited: BTreeMap<SocketAddr, ExchangeId>,
     sockets: Vec<Listening>,
     /// Where it should listen but could not so far.
     missing: Vec<SocketAddr>,
@@ -53,22 +58,19 @@ struct Listening {
     leaving: Leaving,
 }
 
+impl Listening {
+    fn serves_family_of(&self, address: SocketAddr) -> bool {
+        self.socket.local_address().is_ipv4() == address.is_ipv4()
+    }
+}
+
 /// What came to a server's socket and is the engine's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum ForEngine {
     /// A peer says something.
-    Datagram {
-        /// Who.
-        from: SocketAddr,
-        /// To which of our addresses, where the kernel says so.
-        to: Option<IpAddr>,
-        /// What.
-        bytes: Vec<u8>,
-        /// When it arrived, by the system clock.
-        received: Timestamp,
-        /// How that moment is known.
-        quality: StampQuality,
-    },
+    Said(Letter),
+    /// The answer to a [request](Server::ask).
+    Answered(ExchangeId, Letter),
     /// What the engine [sent](Server::send) has left.
     Sent {
         /// Whose request.
@@ -80,6 +82,42 @@ pub(crate) enum ForEngine {
     },
 }
 
+/// A datagram that outlives the buffer it came in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Letter {
+    from: SocketAddr,
+    /// To which of our addresses, where the kernel says so.
+    to: Option<IpAddr>,
+    bytes: Vec<u8>,
+    /// When it arrived, by the system clock.
+    received: Timestamp,
+    quality: StampQuality,
+}
+
+impl Letter {
+    fn new(received: &Received, bytes: &[u8]) -> Self {
+        Self {
+            from: received.from,
+            to: received.to,
+            bytes: bytes.to_vec(),
+            received: received.stamp.at,
+            quality: quality(received.stamp.source),
+        }
+    }
+
+    /// As a peer's.
+    pub(crate) fn as_peers(&self) -> PeerDatagram<'_> {
+        let &Self { from, to, ref bytes, received, quality } = self;
+        PeerDatagram { from, to, bytes, received, quality }
+    }
+
+    /// As an answer to a request.
+    pub(crate) fn as_answer(&self, exchange: ExchangeId) -> Answer<'_> {
+        let &Self { from, to, ref bytes, received, quality } = self;
+        Answer { exchange, from, to, bytes, received, quality }
+    }
+}
+
 impl Server {
     /// A server that says `view`. It listens only if `config` gives it somebody to talk to.
     pub(crate) fn new(config: &Config, view: ServerView, hash_key: [u8; 16]) -> Self {
@@ -89,6 +127,7 @@ impl Server {
             network: config.network.clone(),
             talks: talks(config),
             peers: BTreeSet::new(),
+            awaited: BTreeMap::new(),
             sockets: Vec::new(),
             missing: Vec::new(),
             batch: ReceiveBatch::new(BATCH, MAX_DATAGRAM),
@@ -110,6 +149,11 @@ impl Server {
         self.serve = config.serve.clone();
         self.talks = talks(config);
         self.listen();
+    }
+
+    /// Knows these keys from now on.
+    pub(crate) fn take_keys(&mut self, keys: Arc<Keys>) {
+        self.responder.take_keys(keys);
     }
 
     /// Serves, or does not serve, these clients from now on.
@@ -205,12 +249,6 @@ impl Server {
                 dscp: self.network.dscp,
                 stamping: stamping(self.network.timestamping),
                 bind_device: self.serve.bind_device.clone(),
-                sharing: match self.network.client_port {
-                    ClientPort::Fixed(port) if port == listen.port() => PortSharing::Requests,
-                    ClientPort::Fixed(_) | ClientPort::Shared | ClientPort::PerRequest => {
-                        PortSharing::Exclusive
-                    }
-                },
                 ..ServerOptions::new(listen)
             };
             match ServerSocket::open(&options) {
@@ -268,16 +306,17 @@ impl Server {
                 None => readable = true,
                 Some(first) => {
                     let mut next = Some(first);
-                    while let Some((purpose, stamp)) =
-                        next.and_then(|transmitted| listening.leaving.reported(transmitted))
-                    {
-                        let (at, quality) = (stamp.at, quality(stamp.source));
-                        match purpose {
-                            Purpose::Answer(receive) => {
-                                self.responder.transmitted(receive, at, quality, now);
-                            }
-                            Purpose::Request(exchange) => {
-                                self.for_engine.push(ForEngine::Sent { exchange, at, quality });
+                    while let Some(transmitted) = next {
+                        // A report of no use may stand before others: a card makes one of its own.
+                        if let Some((purpose, stamp)) = listening.leaving.reported(transmitted) {
+                            let (at, quality) = (stamp.at, quality(stamp.source));
+                            match purpose {
+                                Purpose::Answer(receive) => {
+                                    self.responder.transmitted(receive, at, quality, now);
+                                }
+                                Purpose::Request(exchange) => {
+                                    self.for_engine.push(ForEngine::Sent { exchange, at, quality });
+                                }
                             }
                         }
                         // No call is made that nothing can come of.
@@ -297,12 +336,12 @@ impl Server {
             return Ok(());
         };
         let monotonic = clock.monotonic()?;
-        let mut reply = [0; Header::LEN];
+        let mut reply = [0; MAX_ANSWER_LEN];
         for (received, request) in self.batch.iter() {
-            if self.peers.contains(&received.from.ip().to_canonical())
-                && let Some(datagram) = from_peer(&received, request)
-            {
-                self.for_engine.push(datagram);
+            let exchange = self.awaited.get(&received.from).copied();
+            let peer = self.peers.contains(&received.from.ip().to_canonical());
+            if let Some(letter) = for_engine(&received, request, exchange, peer) {
+                self.for_engine.push(letter);
                 continue;
             }
             let arrival = Arrival {
@@ -311,6 +350,7 @@ impl Server {
                 transmit: clock.system()?,
                 monotonic,
                 from: received.from,
+                to_everybody: received.to_everybody,
             };
             let length = match self.responder.respond(request, &arrival, &mut reply) {
                 Verdict::Answer(length) | Verdict::Kiss(length) => length,
@@ -364,12 +404,39 @@ impl Server {
     }
 
     fn socket_to(&mut self, destination: SocketAddr) -> Option<&mut Listening> {
-        self.sockets
-            .iter_mut()
-            .find(|listening| listening.socket.local_address().is_ipv4() == destination.is_ipv4())
+        self.sockets.iter_mut().find(|listening| listening.serves_family_of(destination))
     }
 
-    // Peers.
+    // Peers, and servers that are asked from here.
+
+    /// Whether requests to `to` leave from here: they are configured to have the server's port, which
+    /// only one socket can have.
+    pub(crate) fn is_asking(&self, to: SocketAddr) -> bool {
+        self.network.client_port == ClientPort::Fixed(self.serve.port)
+            && self.sockets.iter().any(|listening| listening.serves_family_of(to))
+    }
+
+    /// Sends a request to a server, whose answer follows as [`ForEngine::Answered`]; the rest is as
+    /// in [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(crate) fn ask(
+        &mut self,
+        exchange: ExchangeId,
+        datagram: &[u8],
+        server: SocketAddr,
+        now: Timestamp,
+    ) -> io::Result<()> {
+        self.send(exchange, datagram, server, now)?;
+        self.awaited.insert(server, exchange);
+        Ok(())
+    }
+
+    /// No answer to this request is awaited any more.
+    pub(crate) fn close(&mut self, exchange: ExchangeId) {
+        self.awaited.retain(|_, awaited| *awaited != exchange);
+    }
 
     /// What these hosts send is the engine's from now on, unless it is a client's request.
     pub(crate) fn set_peers(&mut self, peers: BTreeSet<IpAddr>) {
@@ -413,16 +480,21 @@ fn talks(config: &Config) -> bool {
         || config.engine.sources.iter().any(|source| peer(&source.kind))
 }
 
-/// A peer's datagram, if it is one for an association: modes 1, 2 and 4 (RFC 5905 §3).
-fn from_peer(received: &Received, bytes: &[u8]) -> Option<ForEngine> {
+/// The datagram, if it is an association's by its mode (RFC 5905 §3): an answer that is awaited, or
+/// what a peer says.
+fn for_engine(
+    received: &Received,
+    bytes: &[u8],
+    awaited: Option<ExchangeId>,
+    peer: bool,
+) -> Option<ForEngine> {
     const MODE: u8 = 0x07;
-    matches!(bytes.first()? & MODE, 1 | 2 | 4).then(|| ForEngine::Datagram {
-        from: received.from,
-        to: received.to,
-        bytes: bytes.to_vec(),
-        received: received.stamp.at,
-        quality: quality(received.stamp.source),
-    })
+    let letter = || Letter::new(received, bytes);
+    match (bytes.first()? & MODE, awaited) {
+        (4, Some(exchange)) => Some(ForEngine::Answered(exchange, letter())),
+        (1 | 2 | 4, _) if peer => Some(ForEngine::Said(letter())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -544,6 +616,41 @@ mod tests {
         } else {
             println!("this kernel stamps nothing that is sent: our own stamps were tested alone");
         }
+    }
+
+    #[test]
+    fn what_is_asked_from_the_servers_port_is_answered_there() {
+        let mut config = allowing(&["127.0.0.0/8"]);
+        config.network.client_port = ClientPort::Fixed(0);
+        let mut server = server(&config);
+        let clock = MachineClock::open().unwrap();
+        let mut poll = PollSet::new();
+        let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = other.local_addr().unwrap();
+        assert!(server.is_asking(address));
+        let exchange = ExchangeId(7);
+        server.ask(exchange, &[0x23; Header::LEN], address, clock.system().unwrap()).unwrap();
+        // The other side asks us at the same time, by its own request.
+        let ours = server.addresses().next().unwrap();
+        for first in [0x23, 0x24, 0x24] {
+            let mut datagram = [0; Header::LEN];
+            datagram[0] = first;
+            other.send_to(&datagram, ours).unwrap();
+        }
+        let mut answers = Vec::new();
+        while answers.len() < 2 || server.counters().answered == 0 {
+            attend(&mut server, &clock, &mut poll);
+            answers.extend(server.taken_for_engine().into_iter().filter_map(|came| match came {
+                ForEngine::Answered(exchange, letter) => Some((exchange, letter.from)),
+                ForEngine::Said(_) => panic!("{came:?}"),
+                ForEngine::Sent { .. } => None,
+            }));
+        }
+        assert_eq!(answers, [(exchange, address); 2]);
+        server.close(exchange);
+        other.send_to(&[0x24; Header::LEN], ours).unwrap();
+        attend(&mut server, &clock, &mut poll);
+        assert_eq!(server.taken_for_engine(), []);
     }
 
     #[test]

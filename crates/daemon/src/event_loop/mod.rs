@@ -2,20 +2,19 @@
 //!
 //! One thread waits, in one `poll`, for the sockets of all requests under way, the server's
 //! sockets, the operator's connections, signals and resolved names, until the engine's deadline.
-//! Everything that happens becomes an [`Input`]; every [`Output`] is carried out at once.
+//! Everything that happens becomes an [`Input`]; every [`Output`](timeball_core::Output) is carried out
+//! at once.
 
-use std::io;
+mod outputs;
+
 use std::net::{IpAddr, SocketAddr};
 
 use timeball_config::Config;
-use timeball_core::discipline::{ClockCommand, Drift};
-use timeball_core::engine::{
-    Command, CommandError, ExchangeId, PeerDatagram, Port, ResolveId, StampQuality, Transmit,
-};
+use timeball_core::discipline::ClockCommand;
+use timeball_core::engine::{Command, CommandError, ExchangeId, StampQuality};
 use timeball_core::report::Report;
 use timeball_core::server::{Counters, ServerView};
-use timeball_core::settings::Family;
-use timeball_core::{Engine, Event, Input, Now, Output, Settings};
+use timeball_core::{Engine, Event, Input, Now, Settings};
 use timeball_host::poll::{Interest, PollSet, Readiness};
 use timeball_host::precision::Precision;
 use timeball_host::signals::{Signal, Signals};
@@ -28,12 +27,16 @@ use crate::control::listener::ControlListener;
 use crate::directories;
 use crate::error::Error;
 use crate::exchanges::{Arrival, Exchanges};
+use crate::keys::KeyRing;
 use crate::logging::{Log, Manner, Words};
 use crate::machine_clock::MachineClock;
 use crate::memory::Memory;
-use crate::names::Names;
+use crate::names::{Names, Question};
+use crate::nts::KeyEstablishments;
+use crate::nts_server::NtsServer;
 use crate::process;
 use crate::records::Records;
+use crate::reference_clocks::ReferenceClocks;
 use crate::serve::{ForEngine, Server};
 use crate::temperature::Thermometer;
 
@@ -63,15 +66,19 @@ pub struct EventLoop {
     pub(crate) control: Option<ControlListener>,
     pub(crate) commands: CommandPlane,
     pub(crate) server: Server,
+    pub(crate) nts_server: NtsServer,
+    pub(crate) key_ring: KeyRing,
     pub(crate) exchanges: Exchanges,
+    pub(crate) key_establishments: KeyEstablishments,
     clock: MachineClock,
     clock_control: ClockControl,
     /// Why the clock is only watched, if it is.
     watching: Option<String>,
-    names: Names,
-    memory: Memory,
+    pub(crate) names: Names,
+    pub(crate) memory: Memory,
     pub(crate) records: Records,
     pub(crate) thermometer: Option<Thermometer>,
+    pub(crate) reference_clocks: ReferenceClocks,
     signals: Option<Signals>,
     pub(crate) poll: PollSet,
     housekeeping_due: Instant,
@@ -80,8 +87,6 @@ pub struct EventLoop {
     /// Something happened that changes how the daemon describes itself.
     news: bool,
     precision: Precision,
-    /// TAI − UTC (s) that the kernel was told.
-    tai_offset: Option<i32>,
     /// What was found before the daemon begins in earnest.
     first: Option<First>,
 }
@@ -138,6 +143,11 @@ impl EventLoop {
         if restore_time && watching.is_none() {
             clock.restore(memory.written(), &words).map_err(Error::Clock)?;
         }
+        if let (None, Some(drift)) = (&watching, memory.recalled()) {
+            // Whatever else there is to prepare, time goes on.
+            let frequency = ClockCommand::SetFrequency(drift.frequency);
+            clock.adjust(frequency).map_err(Error::Adjust)?;
+        }
         words.configure(&config);
         let now = clock.now().map_err(Error::Clock)?;
         let mut hash_key = [0; 16];
@@ -147,17 +157,15 @@ impl EventLoop {
         let first = first_settings.is_some();
         let settings = first_settings.unwrap_or_else(|| config.engine.clone());
         let engine = new_engine(now, settings, &memory, precision)?;
-        if first && let (None, Some(drift)) = (&watching, memory.recalled()) {
-            // The engine only watches for now.
-            let frequency = ClockCommand::SetFrequency(drift.frequency);
-            clock.adjust(frequency).map_err(Error::Adjust)?;
-        }
         let mut event_loop = Self {
             engine,
             control: None,
             commands: CommandPlane::new(&config, hash_key),
             server: Server::new(&config, view, hash_key),
+            nts_server: NtsServer::default(),
+            key_ring: KeyRing::read(&config.files, manner)?,
             exchanges: Exchanges::new(config.network.clone()),
+            key_establishments: KeyEstablishments::new(&config.nts),
             clock,
             clock_control,
             watching,
@@ -165,6 +173,7 @@ impl EventLoop {
             memory,
             records,
             thermometer: Thermometer::new(config.clock.temperature.as_ref(), now.monotonic),
+            reference_clocks: ReferenceClocks::default(),
             signals: None,
             poll: PollSet::new(),
             housekeeping_due: now.monotonic,
@@ -175,14 +184,15 @@ impl EventLoop {
             log: None,
             words,
             precision,
-            tai_offset: None,
             first: first.then(First::default),
             config,
         };
         let user = process::user_to_become(&event_loop.config).ok().flatten();
         event_loop.commands.sockets.open(&event_loop.config.chronyc, user);
+        event_loop.reference_clocks.configure(&event_loop.config.engine.reference_clocks);
         event_loop.open_control();
-        event_loop.carry_out_outputs()?;
+        event_loop.hand_out_keys()?;
+        event_loop.configure_nts()?;
         Ok(event_loop)
     }
 
@@ -209,6 +219,7 @@ impl EventLoop {
     /// # Errors
     /// When this machine's clocks cannot be read, or waiting fails. Nothing from outside is an error.
     pub fn turn(&mut self, until: Instant) -> Result<(), Error> {
+        self.carry_out_outputs()?;
         self.watch();
         let deadline = self.deadline(until)?;
         self.poll.wait(Some(deadline)).map_err(Error::Poll)?;
@@ -218,10 +229,12 @@ impl EventLoop {
             self.take_arrivals(exchange, readiness, now)?;
         }
         self.take_names()?;
+        self.attend_key_establishments()?;
         self.take_temperature()?;
         self.meet_deadlines()?;
         self.server.answer(&self.poll, &self.clock).map_err(Error::Clock)?;
-        self.take_from_peers()?;
+        self.take_from_server()?;
+        self.attend_nts()?;
         self.attend_control()?;
         self.attend_commands()?;
         self.take_signals();
@@ -302,12 +315,13 @@ impl EventLoop {
         let now = self.now()?;
         self.first = None;
         // Exchanges and questions are numbered from the beginning again.
-        self.exchanges = Exchanges::new(self.config.network.clone());
+        self.exchanges.close_all();
+        self.key_establishments = KeyEstablishments::new(&self.config.nts);
         self.names = Names::new().map_err(Error::Descriptors)?;
         let settings = self.config.engine.clone();
         self.engine = new_engine(now, settings, &self.memory, self.precision)?;
         self.housekeeping_due = now.monotonic;
-        self.carry_out_outputs()?;
+        self.hand_out_keys()?;
         if slew != 0.0 && self.watching.is_none() {
             self.command(Command::AdjustOffset(slew))?.map_err(Error::Command)?;
         }
@@ -320,7 +334,9 @@ impl EventLoop {
     /// When this machine's clocks cannot be read.
     pub fn stop(&mut self) -> Result<(), Error> {
         self.dump_measurements()?;
+        self.keep_sessions()?;
         self.memory.last_chance(self.monotonic()?);
+        self.nts_server.stop(self.monotonic()?);
         self.command(Command::Stop)?.map_err(Error::Command)?;
         self.control = None;
         Ok(())
@@ -346,8 +362,10 @@ impl EventLoop {
         self.watching =
             permit_clock_control(&mut config.engine, self.clock_control, &mut self.clock);
         self.server.configure(&config);
+        self.hand_out_keys()?;
         self.commands.configure(&config);
         self.exchanges.configure(config.network.clone());
+        self.key_establishments.configure(&config.nts);
         if let Some(log) = &self.log {
             log.configured(config.log.level);
         }
@@ -357,6 +375,7 @@ impl EventLoop {
             self.thermometer = Thermometer::new(config.clock.temperature.as_ref(), now);
             self.tell(Input::Compensation(0.0))?;
         }
+        self.reference_clocks.configure(&config.engine.reference_clocks);
         if config.log != self.config.log || config.files != self.config.files {
             self.records = Records::new(&config);
         }
@@ -371,6 +390,7 @@ impl EventLoop {
         let settings = config.engine.clone();
         let socket_moved = config.control != self.config.control;
         self.config = config;
+        self.configure_nts()?;
         if socket_moved {
             self.open_control();
         }
@@ -389,7 +409,8 @@ impl EventLoop {
             self.control = None;
             return;
         };
-        match (ControlListener::open(path), &self.control) {
+        let user = process::user_to_become(&self.config).ok().flatten();
+        match (ControlListener::open(path, user), &self.control) {
             (Ok(listener), _) => self.control = Some(listener.adopting(self.control.take())),
             (Err(error), None) => tracing::warn!(
                 "no control socket: {error}; `timeball status` and others will not reach this \
@@ -408,7 +429,9 @@ impl EventLoop {
         self.exchanges.watch(&mut self.poll);
         self.server.set_peers(self.engine.peers().collect());
         self.server.watch(&mut self.poll);
+        self.nts_server.watch(&mut self.poll);
         self.names.watch(&mut self.poll);
+        self.key_establishments.watch(&mut self.poll);
         self.commands.sockets.watch(&mut self.poll);
         if let Some(control) = &mut self.control {
             control.watch(&mut self.poll);
@@ -427,7 +450,9 @@ impl EventLoop {
             self.engine.next_timeout(),
             self.thermometer.as_ref().map(Thermometer::due),
             self.exchanges.deadline(),
+            self.key_establishments.deadline(),
             self.server.deadline(),
+            self.nts_server.deadline(),
             control,
         ];
         Ok(all.into_iter().flatten().min().unwrap_or(until))
@@ -461,28 +486,29 @@ impl EventLoop {
         }
     }
 
-    /// What came to the server's sockets and is ours.
-    fn take_from_peers(&mut self) -> Result<(), Error> {
+    /// What came to the server's sockets and is the engine's.
+    fn take_from_server(&mut self) -> Result<(), Error> {
         for arrival in self.server.taken_for_engine() {
-            match &arrival {
-                ForEngine::Sent { exchange, at, quality } => {
-                    let (exchange, at, quality) = (*exchange, *at, *quality);
-                    self.tell(Input::Sent { exchange, at, quality })?;
+            self.tell(match &arrival {
+                &ForEngine::Sent { exchange, at, quality } => Input::Sent { exchange, at, quality },
+                ForEngine::Said(letter) => Input::PeerDatagram(letter.as_peers()),
+                ForEngine::Answered(exchange, letter) => {
+                    Input::Datagram(letter.as_answer(*exchange))
                 }
-                ForEngine::Datagram { from, to, bytes, received, quality } => {
-                    let (from, to, received, quality) = (*from, *to, *received, *quality);
-                    let datagram = PeerDatagram { from, to, bytes, received, quality };
-                    self.tell(Input::PeerDatagram(datagram))?;
-                }
-            }
+            })?;
         }
         Ok(())
     }
 
     fn take_names(&mut self) -> Result<(), Error> {
-        for (id, addresses) in self.names.take(&self.poll) {
-            let addresses = addresses.as_deref().map_err(Clone::clone);
-            self.tell(Input::Resolved { id, addresses })?;
+        for (question, addresses) in self.names.take(&self.poll) {
+            match question {
+                Question::Source(id) => {
+                    let addresses = addresses.as_deref().map_err(Clone::clone);
+                    self.tell(Input::Resolved { id, addresses })?;
+                }
+                Question::NtpServer(_) => self.take_ntp_server(question, addresses)?,
+            }
         }
         Ok(())
     }
@@ -499,8 +525,10 @@ impl EventLoop {
         if self.housekeeping_due <= now.monotonic {
             self.housekeeping_due = now.monotonic + HOUSEKEEPING;
             self.server.retry();
+            self.read_cookie_keys_again()?;
             self.look_at_own_addresses()?;
         }
+        self.set_sessions_aside(now);
         Ok(())
     }
 
@@ -537,110 +565,6 @@ impl EventLoop {
         self.engine.handle(now, input);
         self.carry_out_outputs()
     }
-
-    // Outputs.
-
-    /// Carrying out one output may make the engine want others; all of them are done in the end.
-    pub(crate) fn carry_out_outputs(&mut self) -> Result<(), Error> {
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Transmit(request) => self.transmit(&request)?,
-                Output::Close(exchange) => self.exchanges.close(exchange),
-                Output::Resolve { id, name, family } => self.resolve(id, &name, family)?,
-                Output::Clock(command) => self.adjust_clock(command)?,
-                Output::Publish(view) => self.server.publish(view),
-                Output::SaveDrift(drift) => self.save_drift(drift)?,
-                Output::Record(record) => self.records.write(&record),
-                Output::Exit => return Err(Error::GivenUp),
-                Output::Event(event) => {
-                    if let Event::ForeignStep { .. } | Event::Resumed { .. } = event {
-                        self.exchanges.clock_stepped();
-                        self.server.clock_stepped();
-                    }
-                    match &mut self.first {
-                        Some(first) => first.note(&event),
-                        None => self.words.log(&event),
-                    }
-                    self.news = true;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Literal addresses are known at once.
-    fn resolve(&mut self, id: ResolveId, name: &str, family: Option<Family>) -> Result<(), Error> {
-        if let Some(addresses) = self.names.resolve(id, name, family) {
-            let now = self.now()?;
-            let addresses = addresses.as_deref().map_err(Clone::clone);
-            self.engine.handle(now, Input::Resolved { id, addresses });
-        }
-        Ok(())
-    }
-
-    /// The moment of transmission is the middle of the call until the kernel tells it better.
-    fn transmit(&mut self, request: &Transmit) -> Result<(), Error> {
-        let exchange = request.exchange;
-        self.exchanges.prepare(self.clock.system().map_err(Error::Clock)?);
-        let before = self.clock.system().map_err(Error::Clock)?;
-        let sent = match request.from {
-            Port::Fresh => self.exchanges.transmit(request, before),
-            Port::Server => {
-                self.server.send(exchange, &request.datagram, request.destination, before)
-            }
-        };
-        let now = self.now()?;
-        self.engine.handle(
-            now,
-            match sent {
-                Ok(()) => Input::Sent {
-                    exchange,
-                    at: before + (now.system - before).half(),
-                    quality: StampQuality::Daemon,
-                },
-                Err(error) => {
-                    let reason = send_failure(request, &error);
-                    tracing::debug!("no request to {}: {reason}", request.destination);
-                    Input::SendFailed { exchange, reason }
-                }
-            },
-        );
-        Ok(())
-    }
-
-    fn adjust_clock(&mut self, command: ClockCommand) -> Result<(), Error> {
-        let before = self.now()?;
-        let result = self.clock.adjust(command);
-        let after = self.now()?;
-        match command {
-            ClockCommand::SetFrequency(_) => self.exchanges.frequency_changed(),
-            ClockCommand::Step(_) => {
-                self.exchanges.clock_stepped();
-                self.server.clock_stepped();
-            }
-            ClockCommand::SetStatus(status) => {
-                if result.is_ok() && status.tai_offset != self.tai_offset {
-                    self.tai_offset = status.tai_offset;
-                    self.words.tai_offset(status.tai_offset);
-                }
-            }
-        }
-        self.engine.handle(after, Input::ClockAdjusted { command, before, result });
-        Ok(())
-    }
-
-    fn save_drift(&mut self, drift: Drift) -> Result<(), Error> {
-        let now = self.now()?;
-        self.memory.keep(drift, now.monotonic, now.system);
-        Ok(())
-    }
-}
-
-/// What the kernel says, which does not name the interface or address that it does not have.
-fn send_failure(request: &Transmit, error: &io::Error) -> String {
-    let device = request.bind_device.as_ref().map(|device| format!("; bind-device is {device}"));
-    let address = request.bind_address.map(|address| format!("; bind-address is {address}"));
-    format!("{error}{}{}", device.unwrap_or_default(), address.unwrap_or_default())
 }
 
 /// Settles whether the engine corrects the clock or only watches it, and answers why the latter.

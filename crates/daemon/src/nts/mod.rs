@@ -1,0 +1,369 @@
+//! Keys for sources that use Network Time Security: TCP connections that the loop waits for together
+//! with everything else.
+
+mod session_file;
+mod trust;
+
+use std::net::{IpAddr, SocketAddr};
+
+use timeball_auth::nts::ke::client::{CertificateTimes, Established, Request, Session};
+use timeball_config::Nts as NtsConfig;
+use timeball_core::Input;
+use timeball_core::Now;
+use timeball_core::association::NtsSession;
+use timeball_core::engine::{KeptSession, KeyEstablishment};
+use timeball_core::selection::SourceId;
+use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
+use timeball_host::socket::{Arrived, StreamSocket};
+use timeball_wire::{Instant, NTP_PORT, Span, Timestamp};
+
+use crate::error::Error;
+use crate::event_loop::EventLoop;
+use crate::names::{Addresses, Question};
+
+pub use trust::{TrustError, roots, unix_time};
+
+/// A server that has not given keys after this long will not.
+const PATIENCE: Span = Span::from_secs(16);
+
+/// Bytes to read at once; more come with the next turn.
+const READ: usize = 16_384;
+
+/// All key establishments under way.
+#[derive(Debug, Default)]
+pub(crate) struct KeyEstablishments {
+    config: NtsConfig,
+    /// Updates of the clock until certificates have to be valid by it.
+    unchecked_updates: u32,
+    under_way: Vec<UnderWay>,
+    /// Keys for an NTP server whose name is still being resolved.
+    unresolved: Vec<(KeyEstablishment, Established)>,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    wanted: KeyEstablishment,
+    socket: StreamSocket,
+    session: Session,
+    connected: bool,
+    /// What the server has not been sent yet.
+    out: Vec<u8>,
+    deadline: Instant,
+    slot: Option<Slot>,
+}
+
+/// How one ended.
+type Outcome = Result<Established, String>;
+
+impl UnderWay {
+    /// Goes on as far as the server lets it.
+    fn step(&mut self, readiness: Readiness) -> Result<Option<Established>, String> {
+        let broken = |error: std::io::Error| error.to_string();
+        if !self.connected {
+            if !readiness.any() {
+                return Ok(None);
+            }
+            self.socket.connected().map_err(|error| format!("cannot connect: {error}"))?;
+            self.connected = true;
+        } else if readiness.readable || readiness.closed || readiness.error_queue {
+            let mut buffer = [0; READ];
+            let arrived = match self.socket.receive(&mut buffer).map_err(broken)? {
+                Arrived::Nothing => Ok(()),
+                Arrived::End => self.session.receive(&[]),
+                Arrived::Bytes(len) => self.session.receive(buffer.get(..len).unwrap_or_default()),
+            };
+            if let Err(error) = arrived {
+                // The server may want to know what was wrong.
+                self.send().map_err(broken)?;
+                return Err(error.to_string());
+            }
+        }
+        let established = self.session.established().map_err(|error| error.to_string());
+        self.send().map_err(broken)?;
+        established
+    }
+
+    fn send(&mut self) -> std::io::Result<()> {
+        self.session.transmit(&mut self.out);
+        if !self.out.is_empty() {
+            let sent = self.socket.send(&self.out)?;
+            self.out.drain(..sent.min(self.out.len()));
+        }
+        Ok(())
+    }
+
+    fn interest(&self) -> Interest {
+        match (self.connected, self.out.is_empty()) {
+            (false, _) => Interest::Write,
+            (true, false) => Interest::ReadWrite,
+            (true, true) => Interest::Read,
+        }
+    }
+}
+
+impl KeyEstablishments {
+    pub(crate) fn new(config: &NtsConfig) -> Self {
+        let unchecked_updates = config.unchecked_updates;
+        Self { config: config.clone(), unchecked_updates, ..Self::default() }
+    }
+
+    pub(crate) fn configure(&mut self, config: &NtsConfig) {
+        self.config = config.clone();
+    }
+
+    /// The clock was compared with the sources, and corrected.
+    pub(crate) fn clock_updated(&mut self) {
+        self.unchecked_updates = self.unchecked_updates.saturating_sub(1);
+    }
+
+    /// Begins one, at the time `system`. `earliest` is over, whatever the clock says: it is the last
+    /// time that was saved.
+    fn begin(
+        &mut self,
+        wanted: KeyEstablishment,
+        now: Instant,
+        system: Timestamp,
+        earliest: Option<Timestamp>,
+    ) -> Result<(), String> {
+        if self.config.algorithms.is_empty() {
+            return Err("no cipher is configured for NTS".to_owned());
+        }
+        let roots = trust::roots(&self.config, wanted.certificate_set)
+            .map_err(|error| error.to_string())?;
+        let is_behind = earliest.is_some_and(|earliest| system < earliest);
+        let times = match is_behind || self.unchecked_updates > 0 {
+            true => {
+                let earliest = earliest.unwrap_or(Timestamp::from_nanos(0));
+                CertificateTimes::Unchecked { earliest: trust::unix_time(earliest) }
+            }
+            false => CertificateTimes::Checked,
+        };
+        if is_behind {
+            tracing::warn!(
+                "the clock is behind the time that was saved last: certificates are accepted that \
+                 are not valid by it, and what servers say of the time has to fit them"
+            );
+        }
+        let request = Request {
+            name: &wanted.name,
+            roots,
+            algorithms: &self.config.algorithms,
+            now: trust::unix_time(system),
+            times,
+        };
+        let session = Session::new(&request).map_err(|error| error.to_string())?;
+        let device = wanted.bind_device.as_deref();
+        let socket = StreamSocket::connect(wanted.address, wanted.bind_address, device)
+            .map_err(|error| format!("cannot connect: {error}"))?;
+        self.under_way.push(UnderWay {
+            wanted,
+            socket,
+            session,
+            connected: false,
+            out: Vec::new(),
+            deadline: now + PATIENCE,
+            slot: None,
+        });
+        Ok(())
+    }
+
+    /// Adds every connection to what is waited for.
+    pub(crate) fn watch(&mut self, poll: &mut PollSet) {
+        for one in &mut self.under_way {
+            one.slot = Some(poll.add(&one.socket, one.interest()));
+        }
+    }
+
+    /// When the first one has taken too long.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.under_way.iter().map(|one| one.deadline).min()
+    }
+
+    /// Those that have come to an end.
+    fn ended(&mut self, poll: &PollSet, now: Instant) -> Vec<(KeyEstablishment, Outcome)> {
+        let mut ended = Vec::new();
+        self.under_way.retain_mut(|one| {
+            let readiness = one.slot.take().map(|slot| poll.readiness(slot)).unwrap_or_default();
+            let outcome = match one.step(readiness) {
+                Ok(Some(established)) => Ok(established),
+                Err(reason) => Err(reason),
+                Ok(None) if one.deadline <= now => Err(match one.connected {
+                    true => "the server does not answer".to_owned(),
+                    false => "cannot connect: the server does not answer".to_owned(),
+                }),
+                Ok(None) => return true,
+            };
+            ended.push((one.wanted.clone(), outcome));
+            false
+        });
+        ended
+    }
+}
+
+impl EventLoop {
+    /// Begins what the engine wants, or tells it why not.
+    pub(crate) fn establish_keys(&mut self, wanted: KeyEstablishment) -> Result<(), Error> {
+        let now = self.now()?;
+        let earliest = self.memory.written();
+        let source = wanted.source;
+        let begun = self.key_establishments.begin(wanted, now.monotonic, now.system, earliest);
+        if let Err(reason) = begun {
+            self.engine.handle(now, Input::KeysEstablished { source, result: Err(reason) });
+        }
+        Ok(())
+    }
+
+    /// Goes on with what is under way.
+    pub(crate) fn attend_key_establishments(&mut self) -> Result<(), Error> {
+        let now = self.monotonic()?;
+        for (wanted, outcome) in self.key_establishments.ended(&self.poll, now) {
+            match outcome {
+                Err(reason) => self.tell_keys(wanted.source, Err(reason))?,
+                Ok(established) => self.find_ntp_server(wanted, established)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys may be for another server than the one that gave them, which may be known by name only.
+    fn find_ntp_server(
+        &mut self,
+        wanted: KeyEstablishment,
+        established: Established,
+    ) -> Result<(), Error> {
+        let name = match (&established.server, established.port) {
+            (None, None) => {
+                let session = Ok(session(established, None));
+                return self.tell_keys(wanted.source, session);
+            }
+            (None, Some(port)) => {
+                let server = SocketAddr::new(wanted.address.ip(), port);
+                let session = Ok(session(established, Some(server)));
+                return self.tell_keys(wanted.source, session);
+            }
+            (Some(name), _) => name.clone(),
+        };
+        let question = Question::NtpServer(wanted.source);
+        let family = wanted.family;
+        self.key_establishments.unresolved.retain(|(other, _)| other.source != wanted.source);
+        self.key_establishments.unresolved.push((wanted, established));
+        match self.names.resolve(question, &name, family) {
+            Some(addresses) => self.take_ntp_server(question, addresses),
+            None => Ok(()),
+        }
+    }
+
+    /// The address of a server that keys are for, if the question was that.
+    pub(crate) fn take_ntp_server(
+        &mut self,
+        question: Question,
+        addresses: Addresses,
+    ) -> Result<(), Error> {
+        let unresolved = &mut self.key_establishments.unresolved;
+        let is_it = |(wanted, _): &(KeyEstablishment, Established)| {
+            question == Question::NtpServer(wanted.source)
+        };
+        let Some(index) = unresolved.iter().position(is_it) else { return Ok(()) };
+        let (wanted, established) = unresolved.swap_remove(index);
+        let named = established.server.clone().unwrap_or_default();
+        let found = match addresses {
+            Err(error) => Err(error.to_string()),
+            Ok(addresses) => addresses
+                .into_iter()
+                .find(|address| is_plausible(*address, wanted.address.ip()))
+                .ok_or_else(|| "it has no address that a server could have".to_owned()),
+        };
+        let result = match found {
+            Err(reason) => Err(format!("the NTP server `{named}` that it names: {reason}")),
+            Ok(address) => {
+                let port = established.port.unwrap_or(NTP_PORT);
+                Ok(session(established, Some(SocketAddr::new(address, port))))
+            }
+        };
+        self.tell_keys(wanted.source, result)
+    }
+
+    fn tell_keys(
+        &mut self,
+        source: SourceId,
+        result: Result<NtsSession, String>,
+    ) -> Result<(), Error> {
+        self.tell(Input::KeysEstablished { source, result: result.map(Box::new) })
+    }
+
+    /// Keeps keys and cookies for the next run, if the configuration has a place for them.
+    pub(crate) fn keep_sessions(&mut self) -> Result<(), Error> {
+        let Some(directory) = self.config.nts.directory.clone() else { return Ok(()) };
+        let now = self.now()?;
+        let sessions: Vec<KeptSession> = self.engine.keep_sessions(now);
+        session_file::save(&directory, &sessions, now.system);
+        Ok(())
+    }
+
+    /// Writes down what a run after a crash will need, whenever there is something new of it.
+    pub(crate) fn set_sessions_aside(&mut self, now: Now) {
+        if let Some(directory) = &self.config.nts.directory {
+            session_file::save(directory, &self.engine.set_sessions_aside(now), now.system);
+        }
+    }
+
+    /// Takes in what the last run has kept, which is used once and no more.
+    pub(crate) fn restore_sessions(&mut self) -> Result<(), Error> {
+        let Some(directory) = self.config.nts.directory.clone() else { return Ok(()) };
+        let now = self.now()?;
+        let sessions = session_file::take(&directory, now.system);
+        self.engine.restore_sessions(now, sessions);
+        self.carry_out_outputs()
+    }
+}
+
+/// Nobody sends us to ourselves, or to nobody: only who is here already may name such an address.
+fn is_plausible(address: IpAddr, from: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let broadcast = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+    let nobody = address.is_unspecified() || address.is_multicast() || address == broadcast;
+    !nobody && (!address.is_loopback() || from.to_canonical().is_loopback())
+}
+
+/// What the engine keeps of it; `server` is whom to ask, if that is not who gave the keys.
+pub fn session(established: Established, server: Option<SocketAddr>) -> NtsSession {
+    let at = |seconds| {
+        Timestamp::from_nanos(
+            i64::try_from(seconds)
+                .unwrap_or(i64::MAX / 1_000_000_000)
+                .saturating_mul(1_000_000_000),
+        )
+    };
+    NtsSession {
+        secrets: established.secrets,
+        alternative: established.alternative,
+        cookies: established.cookies,
+        server,
+        validity: established.validity.map(|valid| (at(valid.not_before), at(valid.not_after))),
+        age: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_this_machine_from_outside() {
+        for (address, from, expected) in [
+            ("192.0.2.1", "192.0.2.2", true),
+            ("2001:db8::1", "192.0.2.2", true),
+            ("127.0.0.1", "192.0.2.2", false),
+            ("::1", "192.0.2.2", false),
+            ("::ffff:127.0.0.1", "192.0.2.2", false),
+            ("127.0.0.2", "127.0.0.1", true),
+            ("0.0.0.0", "127.0.0.1", false),
+            ("224.0.1.1", "192.0.2.2", false),
+            ("255.255.255.255", "192.0.2.2", false),
+            ("ff02::101", "2001:db8::1", false),
+        ] {
+            let parse = |text: &str| text.parse().unwrap();
+            assert_eq!(is_plausible(parse(address), parse(from)), expected, "{address} {from}");
+        }
+    }
+}
