@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::chronyc;
 use crate::chronyd::ChronydArguments;
-use crate::commands::{config, demo, query, run, sim, sources, status, step, wait};
+use crate::commands::{
+    audit, config, demo, firewall, keys, nts, query, run, sim, sources, status, step, wait, watch,
+};
 
 /// Keeps the clock right, serves the time to others, and says why it believes what it believes.
 #[derive(Debug, Parser)]
@@ -40,8 +42,18 @@ pub(crate) enum Command {
     Wait(wait::WaitArguments),
     /// Have the daemon step the clock now
     Step(step::StepArguments),
+    /// Find servers that leak, can be turned against others, or are wrong
+    Audit(audit::AuditArguments),
+    /// Look at ports again and again, and tell when one is not as it should be
+    Watch(Box<watch::WatchArguments>),
+    /// Print or install the firewall rules that NTP needs, and why
+    Firewall(firewall::FirewallArguments),
     /// Check configuration files, or print what may be in one
     Config(config::ConfigArguments),
+    /// Make symmetric keys, or check a file of them
+    Keys(keys::KeysArguments),
+    /// Try servers with Network Time Security, and make certificates for them
+    Nts(nts::NtsArguments),
     /// Simulate the engine in a world whose true time is known
     Sim(sim::SimArguments),
     /// Watch a daemon find the liar among three servers; needs nothing and touches nothing
@@ -77,6 +89,13 @@ pub(crate) fn some_seconds(text: &str) -> Result<f64, String> {
     })
 }
 
+/// A time with its unit, such as `60s` or `2 min`, or seconds without; more than none.
+pub(crate) fn some_time(text: &str) -> Result<f64, String> {
+    let has_unit = text.ends_with(|c: char| c.is_ascii_alphabetic());
+    let time = if has_unit { timeball_config::duration(text)? } else { seconds(text)? };
+    if time > 0.0 { Ok(time) } else { Err("must be more than no time".into()) }
+}
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -104,5 +123,15 @@ mod tests {
         }
         assert_eq!(some_seconds("0.01"), Ok(0.01));
         assert!(some_seconds("0").is_err(), "no answer comes in no time");
+    }
+
+    #[test]
+    fn a_time_may_have_a_unit() {
+        for (text, seconds) in [("60", 60.0), ("60s", 60.0), ("60 s", 60.0), ("2 min", 120.0)] {
+            assert_eq!(some_time(text), Ok(seconds), "{text}");
+        }
+        for bad in ["", "0", "0 s", "-1 s", "1 fortnight", "inf", "NaN", "keep"] {
+            assert!(some_time(bad).is_err(), "{bad}");
+        }
     }
 }

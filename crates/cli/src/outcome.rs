@@ -8,7 +8,6 @@
 //! | 3 | the daemon cannot be reached, or the system refused something |
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use timeball_daemon::control::ClientError;
@@ -20,13 +19,16 @@ pub(crate) enum Outcome {
     Yes,
     /// And the answer, already printed, is no.
     No,
+    /// And the answer, already printed, has more degrees than yes and no.
+    Status(u8),
 }
 
 impl Outcome {
-    pub(crate) fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_status(self) -> u8 {
         match self {
-            Self::Yes => ExitCode::SUCCESS,
-            Self::No => ExitCode::from(1),
+            Self::Yes => 0,
+            Self::No => 1,
+            Self::Status(status) => status,
         }
     }
 }
@@ -63,12 +65,12 @@ impl Failure {
         }
     }
 
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
             Self::Refused(_) => 1,
             Self::Configuration(_) => 2,
             Self::System(_) => 3,
-        })
+        }
     }
 }
 

@@ -39,7 +39,10 @@ fn version_and_help_are_fine() {
     assert_eq!(text(&version.stdout), format!("timeball {}\n", env!("CARGO_PKG_VERSION")));
     let help = timeball(&["--help"]);
     assert_status(&help, 0);
-    for command in ["run", "query", "status", "sources", "wait", "step", "config", "sim", "demo"] {
+    for command in [
+        "run", "query", "status", "sources", "wait", "step", "config", "sim", "demo", "audit",
+        "firewall",
+    ] {
         assert!(text(&help.stdout).contains(&format!("\n  {command} ")), "{command} in the help");
         assert_status(&timeball(&[command, "--help"]), 0);
     }
@@ -178,4 +181,45 @@ fn the_demonstration_finds_the_liar() {
     assert!(verdict.starts_with("127.0.0.3 lies: "), "{shown}");
     assert!(verdict.contains("212"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "no colours and no cursor movements in a pipe: {shown:?}");
+}
+
+#[test]
+fn an_audit_of_nobody_or_of_strangers_does_not_start() {
+    assert_status(&timeball(&["audit"]), 2);
+    let public = timeball(&["audit", "8.8.8.0/24"]);
+    assert_status(&public, 2);
+    assert!(text(&public.stderr).contains("--authorized"), "{}", text(&public.stderr));
+    let nonsense = timeball(&["audit", "1/2"]);
+    assert_status(&nonsense, 2);
+    assert!(text(&nonsense.stderr).contains("1/2"), "{}", text(&nonsense.stderr));
+    let port = closed_port().to_string();
+    let silent = timeball(&[
+        "audit",
+        "--json",
+        "--timeout",
+        "0.1",
+        "--interval",
+        "0",
+        "-p",
+        &port,
+        "127.0.0.1",
+    ]);
+    assert_status(&silent, 1);
+    let json: serde_json::Value = serde_json::from_slice(&silent.stdout).unwrap();
+    assert_eq!(json["summary"]["unreachable"], 1);
+    assert_eq!(json["hosts"], serde_json::json!([]));
+}
+
+#[test]
+fn firewall_rules_are_printed_for_every_tool_and_installed_for_two() {
+    for tool in ["nftables", "iptables", "ufw", "firewalld", "pf"] {
+        let output = timeball(&["firewall", "--backend", tool, "client"]);
+        assert_status(&output, 0);
+        assert!(text(&output.stdout).contains("# Answers to this host's own requests."), "{tool}");
+    }
+    let output = timeball(&["firewall", "client", "--backend", "pf", "--apply"]);
+    assert_status(&output, 2);
+    assert_status(&timeball(&["firewall", "client", "--apply", "--check"]), 2);
+    assert_status(&timeball(&["firewall", "client", "--rollback-after", "5"]), 2);
+    assert_status(&timeball(&["firewall", "peer"]), 2);
 }

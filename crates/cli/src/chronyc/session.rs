@@ -85,7 +85,7 @@ impl<W: Write> Session<W> {
             Command::WaitSync(limits) => report::waitsync::wait(self, limits),
             Command::KeyGen(key) => {
                 let line = key.generate()?;
-                Ok(self.output.line(&line, &json!({ "key_file_line": line }))?)
+                Ok(self.output.line(&line, &json!({ "key_file_line": line.as_str() }))?)
             }
             Command::Help => Ok(self.output.words(&help::text())?),
             Command::Dns(Lookup::Family(family)) => {

@@ -2,8 +2,6 @@
 
 mod arguments;
 
-use std::process::ExitCode;
-
 use clap::Parser as _;
 use timeball_config::{Dialect, Style};
 use timeball_core::settings::Family;
@@ -17,13 +15,13 @@ use crate::outcome::Outcome;
 pub(crate) use arguments::{Chronyd, ChronydArguments};
 
 /// The program `chronyd`, by the command line of this process.
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn main() -> Outcome {
     match Chronyd::try_parse() {
-        Ok(chronyd) => run(&chronyd.arguments).exit_code(),
+        Ok(chronyd) => run(&chronyd.arguments),
         Err(error) => {
             // Nobody can be told that it cannot be printed.
             let _ = error.print();
-            Outcome::from(!error.use_stderr()).exit_code()
+            Outcome::from(!error.use_stderr())
         }
     }
 }
@@ -123,6 +121,9 @@ fn text(arguments: &ChronydArguments) -> ConfigText {
     }
 }
 
+/// The users that distributions make for chronyd, and build into it.
+const USUAL_USERS: [&str; 2] = ["_chrony", "chrony"];
+
 fn overrides(arguments: &ChronydArguments) -> Overrides {
     Overrides {
         family: match (arguments.ipv4, arguments.ipv6) {
@@ -131,6 +132,7 @@ fn overrides(arguments: &ChronydArguments) -> Overrides {
             _ => None,
         },
         user: arguments.user.clone(),
+        usual_users: USUAL_USERS.map(str::to_owned).to_vec(),
         priority: arguments.priority.filter(|&priority| priority > 0),
         lock_memory: arguments.lock_memory,
         restarted: arguments.restarted,
@@ -169,6 +171,7 @@ mod tests {
             Overrides {
                 family: Some(Family::Ipv6),
                 user: Some("chrony".to_owned()),
+                usual_users: vec!["_chrony".to_owned(), "chrony".to_owned()],
                 priority: Some(10),
                 lock_memory: true,
                 restarted: true,

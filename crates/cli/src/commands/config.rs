@@ -79,7 +79,7 @@ fn convert(file: &Path, dialect: Option<Dialect>) -> Result<Outcome, Failure> {
 }
 
 /// Reads the file and tells its warnings.
-fn load(file: &Path, dialect: Option<Dialect>) -> Result<Loaded, Failure> {
+pub(super) fn load(file: &Path, dialect: Option<Dialect>) -> Result<Loaded, Failure> {
     let dialect = dialect.unwrap_or_else(|| dialect_of(file));
     let loaded = timeball_config::load(file, dialect).map_err(refused)?;
     for warning in &loaded.warnings {
@@ -118,6 +118,10 @@ fn summary(config: &Config) -> String {
     let mut asked = vec![counted(servers, "server")];
     if pools > 0 {
         asked.push(counted(pools, "pool"));
+    }
+    let clocks = config.engine.reference_clocks.len();
+    if clocks > 0 {
+        asked.push(counted(clocks, "reference clock"));
     }
     let clock =
         if config.engine.discipline.control { "corrects the clock" } else { "watches the clock" };

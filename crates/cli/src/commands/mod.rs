@@ -1,7 +1,11 @@
 //! The commands, one file each.
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod firewall;
+pub(crate) mod keys;
+pub(crate) mod nts;
 pub(crate) mod query;
 pub(crate) mod run;
 pub(crate) mod sim;
@@ -9,6 +13,7 @@ pub(crate) mod sources;
 pub(crate) mod status;
 pub(crate) mod step;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 use timeball_core::report::Report;
 use timeball_daemon::control::{self, Answer, Request, Response};
@@ -28,7 +33,12 @@ pub(crate) fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Sources(arguments) => sources::run(&arguments),
         Command::Wait(arguments) => wait::run(&arguments),
         Command::Step(arguments) => step::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
+        Command::Firewall(arguments) => firewall::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
+        Command::Nts(arguments) => nts::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     }

@@ -7,7 +7,9 @@ use timeball_daemon::control::Request;
 use super::ask_for_report;
 use crate::arguments::DaemonSocket;
 use crate::display::style::{FAINT, STRONG, paint};
-use crate::display::{Align, Cell, Narrowing, Table, print, print_json, source, units, width};
+use crate::display::{
+    Align, Cell, Narrowing, Table, authentication, print, print_json, source, units, width,
+};
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Args, Debug)]
@@ -40,19 +42,27 @@ fn overview(report: &Report, width: Option<usize>) -> String {
     if report.sources.is_empty() {
         return "No sources are configured.\n".into();
     }
-    table(&report.sources).render_within(width, &NARROWING)
+    let mut table = table(&report.sources);
+    if !report.sources.iter().any(|source| source.authenticated) {
+        table.take_column(AUTHENTICATION);
+    }
+    table.render_within(width, &NARROWING)
 }
 
 /// `--verbose` tells what is left out.
 const NARROWING: Narrowing = Narrowing {
     below: Some("reason"),
-    dispensable: &["last", "stratum", "poll", "jitter", "reach", "delay"],
+    dispensable: &["last", "stratum", "poll", "jitter", "reach", "delay", AUTHENTICATION],
 };
+
+/// A column that says something if there is a source that proves who it is.
+const AUTHENTICATION: &str = "auth";
 
 fn table(sources: &[SourceReport]) -> Table {
     let mut table = Table::new(&[
         (Align::Left, ""),
         (Align::Left, "source"),
+        (Align::Left, AUTHENTICATION),
         (Align::Right, "stratum"),
         (Align::Right, "reach"),
         (Align::Right, "poll"),
@@ -67,6 +77,7 @@ fn table(sources: &[SourceReport]) -> Table {
         table.row([
             source::mark_cell(report),
             source::name(report).into(),
+            Cell::or_dash(authentication::kind(report)),
             Cell::or_dash(report.stratum.map(|stratum| stratum.to_string())),
             format!("{:o}", report.reach).into(),
             units::poll(report.poll).into(),
@@ -106,6 +117,7 @@ fn story(report: &SourceReport) -> Table {
         }
     };
     fact("state", Some(format!("{}: {}", report.state, report.reason)));
+    fact("authentication", authentication::account(report));
     fact("options", options(report));
     fact("reference", Some(report.reference.clone()).filter(|reference| !reference.is_empty()));
     fact("leap second", report.leap.map(|leap| source::leap(leap).to_owned()));

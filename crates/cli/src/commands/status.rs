@@ -11,7 +11,7 @@ use timeball_daemon::control::Request;
 use super::ask_for_report;
 use crate::arguments::DaemonSocket;
 use crate::display::style::{BAD, FAINT, GOOD, paint};
-use crate::display::{Align, Cell, Table, print, print_json, source, units};
+use crate::display::{Align, Cell, Table, authentication, print, print_json, source, units};
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Args, Debug)]
@@ -148,8 +148,19 @@ fn clock(tracking: &Tracking) -> String {
 fn clients(counters: &Counters) -> String {
     let Counters { answered, kissed, .. } = counters;
     let refused = counters.received().saturating_sub(answered.saturating_add(*kissed));
-    format!("{answered} requests answered, {kissed} slowed down, {refused} refused")
+    let mut words =
+        format!("{answered} requests answered, {kissed} slowed down, {refused} refused");
+    let Counters { key_exchanges, nts_authenticated, .. } = counters;
+    if key_exchanges.saturating_add(*nts_authenticated) > 0 {
+        words.push_str(&format!(
+            "; NTS: {nts_authenticated} authentic, keys given {key_exchanges} times"
+        ));
+    }
+    words
 }
+
+/// A column that says something if there is a source that proves who it is.
+const AUTHENTICATION: &str = "authentication";
 
 /// One line per source.
 fn sources(report: &Report) -> String {
@@ -161,6 +172,7 @@ fn sources(report: &Report) -> String {
         (Align::Left, "source"),
         (Align::Left, "state"),
         (Align::Right, "offset"),
+        (Align::Left, AUTHENTICATION),
     ]);
     for report in &report.sources {
         table.row([
@@ -168,7 +180,11 @@ fn sources(report: &Report) -> String {
             source::name(report).into(),
             source::state_cell(report),
             Cell::or_dash(source::offset(report)),
+            Cell::or_dash(authentication::account(report)),
         ]);
+    }
+    if !report.sources.iter().any(|source| source.authenticated) {
+        table.take_column(AUTHENTICATION);
     }
     table.render("  ")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use timeball_core::engine::StampQuality;
-use timeball_core::report::{Report, SourceReport, Tracking};
+use timeball_core::report::{NtsReport, Report, SourceReport, Tracking};
 use timeball_core::selection::State;
 use timeball_core::server::Counters;
 use timeball_wire::{LeapIndicator, ReferenceId};
@@ -87,6 +87,39 @@ pub(crate) fn starting() -> Report {
         tracking: Tracking { reason: "no selectable source".into(), ..Tracking::default() },
         sources: vec![unresolved("new.example")],
         ..Report::default()
+    }
+}
+
+/// The same, and two of its sources prove who they are, as far as they can.
+pub(crate) fn authenticated() -> Report {
+    let mut report = synchronised();
+    let without = NtsReport {
+        algorithm: None,
+        age: None,
+        cookies: 0,
+        attempts: 2,
+        failure: Some("TLS: invalid peer certificate: Expired".into()),
+        ..nts()
+    };
+    for (source, nts) in report.sources.iter_mut().zip([nts(), without]) {
+        (source.authenticated, source.nts) = (true, Some(nts));
+    }
+    report
+}
+
+/// Keys and cookies of a source that has had them for a while.
+pub(crate) fn nts() -> NtsReport {
+    NtsReport {
+        algorithm: Some(30),
+        key_bits: 128,
+        sessions: 1,
+        age: Some(10_800.0),
+        attempts: 0,
+        nak: false,
+        cookies: 8,
+        cookie_len: 68,
+        certificate_time_unchecked: false,
+        failure: None,
     }
 }
 

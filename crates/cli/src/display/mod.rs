@@ -1,5 +1,6 @@
 //! What people read: units, tables, colours. The commands decide what is shown, this decides how.
 
+pub(crate) mod authentication;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod output;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use timeball_core::report::SourceReport;
+use timeball_core::report::{SourceMode, SourceReport};
 use timeball_core::selection::State;
 use timeball_wire::LeapIndicator;
 use timeball_wire::packet::NTP_PORT;
@@ -46,7 +46,10 @@ pub(crate) fn state_cell(source: &SourceReport) -> Cell {
 
 /// The name, and the address if that is something else.
 pub(crate) fn name(source: &SourceReport) -> String {
-    name_of(&source.name, source.port, source.address)
+    match source.mode {
+        SourceMode::Server | SourceMode::Peer => name_of(&source.name, source.port, source.address),
+        SourceMode::ReferenceClock => source.name.clone(),
+    }
 }
 
 /// A host as it was named, its port if that is not NTP's, and its address if that is something

@@ -111,7 +111,7 @@ impl Table {
     }
 
     /// Takes the cells of a column out, heading first.
-    fn take_column(&mut self, title: &str) -> Option<Vec<Cell>> {
+    pub(crate) fn take_column(&mut self, title: &str) -> Option<Vec<Cell>> {
         let heading = self.rows.first()?;
         let at = heading.iter().position(|cell| cell.text == title)?;
         self.columns.remove(at);

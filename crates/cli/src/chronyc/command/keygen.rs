@@ -2,14 +2,18 @@
 
 use std::io;
 
+use timeball_auth::key_file::{self, Format};
+use timeball_auth::{Algorithm, KeyId};
+use zeroize::Zeroizing;
+
 use super::words::Words;
 use crate::chronyc::trouble::{Outcome, Trouble};
 
 /// What key is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::chronyc) struct Key {
-    id: u32,
-    algorithm: String,
+    id: KeyId,
+    algorithm: Algorithm,
     bytes: usize,
 }
 
@@ -17,27 +21,21 @@ const DEFAULT_BITS: u32 = 160;
 /// Bytes.
 const SHORTEST: usize = 10;
 const LONGEST: usize = 512;
-const HASHES: [&str; 9] =
-    ["MD5", "SHA1", "SHA256", "SHA384", "SHA512", "SHA3-224", "SHA3-256", "SHA3-384", "SHA3-512"];
 
 impl Key {
     pub(super) fn parse(mut words: Words<'_>) -> Outcome<Self> {
         let invalid = || Trouble::usage("Invalid syntax for keygen command");
-        let id = words.next().map_or(Ok(1), |word| word.parse().map_err(|_| invalid()))?;
-        let algorithm = words.next().unwrap_or("SHA1").to_owned();
+        let id = words.next().unwrap_or("1").parse().map_err(|_| invalid())?;
+        let name = words.next().unwrap_or(Algorithm::Sha1.name());
         let bits =
             words.next().map_or(Ok(DEFAULT_BITS), |word| word.parse().map_err(|_| invalid()))?;
         if words.next().is_some() {
             return Err(invalid());
         }
-        let bytes = match algorithm.as_str() {
-            "AES128" => 16,
-            "AES256" => 32,
-            hash if HASHES.contains(&hash) => bits.div_ceil(8) as usize,
-            _ => {
-                return Err(Trouble::usage(format!("Unknown hash function or cipher {algorithm}")));
-            }
-        };
+        let known = Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+        let unknown = || Trouble::usage(format!("Unknown hash function or cipher {name}"));
+        let algorithm = known.ok_or_else(unknown)?;
+        let bytes = algorithm.exact_key_len().unwrap_or(bits.div_ceil(8) as usize);
         Ok(Self { id, algorithm, bytes: bytes.clamp(SHORTEST, LONGEST) })
     }
 
@@ -46,11 +44,10 @@ impl Key {
     /// # Errors
     ///
     /// The kernel's.
-    pub(in crate::chronyc) fn generate(&self) -> io::Result<String> {
-        let mut key = vec![0; self.bytes];
-        timeball_host::random::fill(&mut key)?;
-        let digits: String = key.iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(format!("{} {} HEX:{digits}", self.id, self.algorithm))
+    pub(in crate::chronyc) fn generate(&self) -> io::Result<Zeroizing<String>> {
+        let mut secret = Zeroizing::new(vec![0; self.bytes]);
+        timeball_host::random::fill(&mut secret)?;
+        Ok(key_file::line(Format::Chrony, self.id, self.algorithm, &secret))
     }
 }
 
@@ -59,7 +56,7 @@ mod tests {
     use super::*;
 
     fn line(words: &str) -> String {
-        Key::parse(Words::of(words)).unwrap().generate().unwrap()
+        Key::parse(Words::of(words)).unwrap().generate().unwrap().to_string()
     }
 
     #[test]

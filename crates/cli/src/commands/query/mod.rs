@@ -1,26 +1,33 @@
 //! `timeball query`: what time is it there? One-shot, without a daemon and without rights.
 
-mod probe;
+pub(super) mod probe;
+mod signer;
 mod summary;
-mod target;
+pub(super) mod target;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use timeball_host::clock::Clock;
-use timeball_host::poll::{Interest, PollSet};
-use timeball_host::resolver::{AddressFamily, Resolution, ResolveError, Resolver};
+use timeball_auth::key_file::Format;
+use timeball_auth::{KeyId, Keys};
+use timeball_host::resolver::AddressFamily;
 use timeball_wire::Span;
+use timeball_wire::nts_ke::NTS_KE_PORT;
 
 use crate::arguments::some_seconds;
+use crate::commands::config::word_of;
 use crate::display::style::{BAD, paint};
 use crate::display::{Align, Cell, Narrowing, Table, print, print_json, source, units, width};
+use crate::key_establishment::{KeyArguments, KeyEstablishment};
 use crate::outcome::{Failure, Outcome};
-use probe::{NoAnswer, Prober};
+use crate::resolve;
+pub(crate) use probe::{NoAnswer, Prober};
+pub(crate) use signer::Signer;
 use summary::{HostReport, Summary};
 use target::Target;
 
@@ -45,8 +52,20 @@ pub(crate) struct QueryArguments {
     #[arg(short, long, value_name = "SECONDS", default_value = "2", value_parser = some_seconds)]
     timeout: f64,
     /// Protocol version to ask with
-    #[arg(long, value_name = "1-4", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=4))]
+    #[arg(long, value_name = "1-4", default_value_t = 4, conflicts_with = "nts", value_parser = clap::value_parser!(u8).range(1..=4))]
     ntp_version: u8,
+    /// Authenticate with this key of the key file
+    #[arg(short, long, value_name = "ID", requires = "key_file")]
+    key: Option<KeyId>,
+    /// The file of symmetric keys
+    #[arg(long, value_name = "FILE", env = "TIMEBALL_KEYS")]
+    key_file: Option<PathBuf>,
+    /// Whose format the key file has
+    #[arg(long, default_value = "chrony", value_parser = word_of(Format::WORDS))]
+    key_format: Format,
+    /// Authenticate by Network Time Security: the host gives keys first, and has to prove its name
+    #[arg(long, conflicts_with = "key")]
+    nts: bool,
     /// IPv4 addresses only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     ipv4: bool,
@@ -56,9 +75,71 @@ pub(crate) struct QueryArguments {
     /// Print everything, as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    key_establishment: KeyArguments,
+    /// TCP port at which hosts give keys
+    #[arg(long, value_name = "PORT", default_value_t = NTS_KE_PORT)]
+    nts_port: u16,
+}
+
+/// How requests are to be authenticated.
+enum Authentication<'a> {
+    None,
+    Key { id: KeyId, keys: Arc<Keys> },
+    Nts { port: u16, arguments: &'a KeyArguments },
+}
+
+impl Authentication<'_> {
+    /// Whom to ask for the time instead of `server`, which is called `name`, and as whom.
+    ///
+    /// # Errors
+    /// Why it gives no keys.
+    fn introduce(
+        &self,
+        name: &str,
+        server: SocketAddr,
+        family: AddressFamily,
+        prober: &Prober,
+    ) -> Result<(SocketAddr, Signer), String> {
+        match self {
+            Self::None => Ok((server, Signer::Nobody)),
+            Self::Key { id, keys } => Ok((server, Signer::Key { id: *id, keys: Arc::clone(keys) })),
+            Self::Nts { port, arguments } => {
+                let establishment = KeyEstablishment {
+                    arguments,
+                    timeout: prober.timeout.seconds(),
+                    clock: &prober.clock,
+                };
+                let from = SocketAddr::new(server.ip(), *port);
+                let established = establishment.run(name, from, &mut |_| Ok(()))?;
+                let server = establishment.ntp_server(&established, server, family)?;
+                let signer = Signer::nts(established).map_err(|error| error.to_string())?;
+                Ok((server, signer))
+            }
+        }
+    }
 }
 
 impl QueryArguments {
+    /// # Errors
+    /// If there is no such key, or its file is not as it should be.
+    fn authentication(&self) -> Result<Authentication<'_>, Failure> {
+        if self.nts {
+            let arguments = &self.key_establishment;
+            return Ok(Authentication::Nts { port: self.nts_port, arguments });
+        }
+        let (Some(id), Some(path)) = (self.key, &self.key_file) else {
+            return Ok(Authentication::None);
+        };
+        let keys = timeball_daemon::keys::read(path, self.key_format)
+            .map_err(|error| Failure::Configuration(error.to_string()))?;
+        if keys.get(id).is_none() {
+            let message = format!("there is no key {id} in {}", path.display());
+            return Err(Failure::Configuration(message));
+        }
+        Ok(Authentication::Key { id, keys: Arc::new(keys) })
+    }
+
     fn family(&self) -> AddressFamily {
         match (self.ipv4, self.ipv6) {
             (true, _) => AddressFamily::V4,
@@ -70,7 +151,8 @@ impl QueryArguments {
 
 /// Exits with 1 unless every host answered.
 pub(crate) fn run(arguments: &QueryArguments) -> Result<Outcome, Failure> {
-    let reports = ask_all(arguments);
+    let authentication = arguments.authentication()?;
+    let reports = ask_all(arguments, &authentication);
     if arguments.json {
         print_json(&reports)?;
     } else {
@@ -80,14 +162,17 @@ pub(crate) fn run(arguments: &QueryArguments) -> Result<Outcome, Failure> {
 }
 
 /// Asks every host, all at the same time.
-fn ask_all(arguments: &QueryArguments) -> Vec<HostReport> {
+fn ask_all(arguments: &QueryArguments, authentication: &Authentication<'_>) -> Vec<HostReport> {
     let requests = u64::from(arguments.samples) * arguments.hosts.len() as u64;
     let progress = progress_bar(requests);
     let reports = thread::scope(|scope| {
         let asked: Vec<_> = arguments
             .hosts
             .iter()
-            .map(|target| (target, scope.spawn(|| ask_host(target, arguments, &progress))))
+            .map(|target| {
+                let ask = || ask_host(target, arguments, authentication, &progress);
+                (target, scope.spawn(ask))
+            })
             .collect();
         let joined = asked.into_iter().map(|(target, thread)| {
             thread.join().unwrap_or_else(|_| HostReport {
@@ -107,9 +192,15 @@ fn progress_bar(requests: u64) -> ProgressBar {
     ProgressBar::new(requests).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn ask_host(target: &Target, arguments: &QueryArguments, progress: &ProgressBar) -> HostReport {
+fn ask_host(
+    target: &Target,
+    arguments: &QueryArguments,
+    authentication: &Authentication<'_>,
+    progress: &ProgressBar,
+) -> HostReport {
     let mut report = HostReport::of(target);
-    let addresses = match resolve(target, arguments) {
+    let family = arguments.family();
+    let addresses = match resolve::addresses(&target.host, family, arguments.timeout) {
         Ok(addresses) => addresses,
         Err(reason) => {
             report.error = Some(reason);
@@ -117,24 +208,36 @@ fn ask_host(target: &Target, arguments: &QueryArguments, progress: &ProgressBar)
         }
     };
     let timeout = Span::from_seconds(arguments.timeout);
-    let prober = match Prober::new(timeout, arguments.ntp_version) {
+    let mut prober = match Prober::new(timeout, arguments.ntp_version) {
         Ok(prober) => prober,
         Err(error) => {
             report.error = Some(error.to_string());
             return report;
         }
     };
-    ask_addresses(&addresses, &prober, arguments.samples, progress, &mut report);
+    let ask = |prober: &mut Prober, server: SocketAddr, report: &mut HostReport| {
+        let introduced = authentication.introduce(&target.host, server, family, prober);
+        let (server, signer) = match introduced {
+            Ok(introduced) => introduced,
+            Err(reason) => {
+                report.error = Some(format!("no keys: {reason}"));
+                return Sampled::Unreachable;
+            }
+        };
+        report.address = Some(server.ip());
+        report.authentication = signer.authentication();
+        prober.signer = signer;
+        sample(prober, server, arguments.samples, progress, report)
+    };
+    ask_addresses(&addresses, &mut report, |server, report| ask(&mut prober, server, report));
     report
 }
 
 /// Asks one address after the other until one of them answers.
 fn ask_addresses(
     addresses: &[IpAddr],
-    prober: &Prober,
-    samples: u16,
-    progress: &ProgressBar,
     report: &mut HostReport,
+    mut ask: impl FnMut(SocketAddr, &mut HostReport) -> Sampled,
 ) {
     let mut silent = Vec::new();
     for &address in addresses {
@@ -144,8 +247,7 @@ fn ask_addresses(
             continue;
         }
         report.address = Some(address);
-        let server = SocketAddr::new(address, report.port);
-        match sample(prober, server, samples, progress, report) {
+        match ask(SocketAddr::new(address, report.port), report) {
             Sampled::Enough => break,
             Sampled::Unreachable => {}
             Sampled::Silence => silent.push(address.is_ipv6()),
@@ -166,7 +268,7 @@ enum Sampled {
 
 /// Asks one address as often as wanted, or until it is hopeless.
 fn sample(
-    prober: &Prober,
+    prober: &mut Prober,
     server: SocketAddr,
     samples: u16,
     progress: &ProgressBar,
@@ -203,45 +305,6 @@ fn sample(
     }
     report.summary = Summary::of(&answers);
     Sampled::Enough
-}
-
-/// The addresses of a host, or why there are none.
-fn resolve(target: &Target, arguments: &QueryArguments) -> Result<Vec<IpAddr>, String> {
-    if let Ok(address) = target.host.parse::<IpAddr>() {
-        return match (arguments.family(), address) {
-            (AddressFamily::V4, IpAddr::V6(_)) => Err("not an IPv4 address".into()),
-            (AddressFamily::V6, IpAddr::V4(_)) => Err("not an IPv6 address".into()),
-            _ => Ok(vec![address]),
-        };
-    }
-    let look_up = || -> io::Result<Option<Result<Vec<IpAddr>, ResolveError>>> {
-        let clock = Clock::open()?;
-        // Resolvers are slower than servers: they may have to ask several.
-        let patience = Span::from_seconds(arguments.timeout.max(10.0));
-        let deadline = clock.monotonic()? + patience;
-        let mut resolver = Resolver::new()?;
-        if let Resolution::Known(answer) = resolver.resolve((), &target.host, arguments.family()) {
-            return Ok(Some(answer));
-        }
-        let mut poll = PollSet::new();
-        while clock.monotonic()? < deadline {
-            poll.clear();
-            if let Some(descriptor) = resolver.descriptor() {
-                poll.add(descriptor, Interest::Read);
-            }
-            poll.wait(Some(deadline))?;
-            if let Some(((), answer)) = resolver.answers().into_iter().next() {
-                return Ok(Some(answer));
-            }
-        }
-        Ok(None)
-    };
-    match look_up() {
-        Ok(Some(Ok(addresses))) => Ok(addresses),
-        Ok(Some(Err(reason))) => Err(format!("the name cannot be resolved: {reason}")),
-        Ok(None) => Err("the name cannot be resolved: nobody answered in time".into()),
-        Err(error) => Err(format!("the name cannot be resolved: {error}")),
-    }
 }
 
 /// The answers as a table on standard output; what went wrong on standard error.

@@ -20,27 +20,30 @@ use timeball_host::socket::{
 };
 use timeball_wire::{Header, KissCode, Oscillator, Span, Timestamp};
 
+use super::signer::Signer;
+
 /// What asking takes.
-pub(super) struct Prober {
+pub(crate) struct Prober {
     pub(super) clock: Clock,
     precision: Precision,
     /// How long to wait for an answer.
-    pub(super) timeout: Span,
+    pub(crate) timeout: Span,
     /// Protocol version to ask with.
     pub(super) version: u8,
+    pub(super) signer: Signer,
 }
 
 /// An answer that was believed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    pub(super) header: Header,
-    pub(super) measurement: Measurement,
+pub(crate) struct Sample {
+    pub(crate) header: Header,
+    pub(crate) measurement: Measurement,
     pub(super) stamping: association::Stamping,
 }
 
 /// Why there is none.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum NoAnswer {
+pub(crate) enum NoAnswer {
     /// The time is over.
     Silence {
         timeout: Span,
@@ -48,7 +51,7 @@ pub(super) enum NoAnswer {
         ignored: Option<Reject>,
     },
     /// The network says that nobody is there.
-    Unreachable(String),
+    Unreachable(Unreachable),
     /// The server wants to be left alone.
     Kiss(KissCode),
     /// The server's answer is of no use.
@@ -59,7 +62,7 @@ pub(super) enum NoAnswer {
 
 impl NoAnswer {
     /// Asking again would be rude or useless.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Kiss(_) | Self::Local(_) => true,
             Self::Silence { .. } | Self::Rejected(_) => false,
@@ -77,7 +80,8 @@ impl fmt::Display for NoAnswer {
                     None => Ok(()),
                 }
             }
-            Self::Unreachable(reason) | Self::Local(reason) => f.write_str(reason),
+            Self::Unreachable(reason) => reason.fmt(f),
+            Self::Local(reason) => f.write_str(reason),
             Self::Kiss(KissCode::Rate) => f.write_str("the server asks for fewer requests (RATE)"),
             Self::Kiss(code) => write!(f, "the server refuses to answer ({code})"),
             Self::Rejected(Reject::Unsynchronised) => {
@@ -91,32 +95,46 @@ impl fmt::Display for NoAnswer {
 impl From<io::Error> for NoAnswer {
     fn from(error: io::Error) -> Self {
         match Unreachable::from_error(&error) {
-            Some(unreachable) => Self::Unreachable(unreachable.to_string()),
+            Some(unreachable) => Self::Unreachable(unreachable),
             None => Self::Local(error.to_string()),
         }
     }
 }
 
 impl Prober {
-    pub(super) fn new(timeout: Span, version: u8) -> io::Result<Self> {
-        Ok(Self { clock: Clock::open()?, precision: Precision::measure()?, timeout, version })
+    pub(crate) fn new(timeout: Span, version: u8) -> io::Result<Self> {
+        let (clock, precision) = (Clock::open()?, Precision::measure()?);
+        Ok(Self { clock, precision, timeout, version, signer: Signer::Nobody })
+    }
+
+    /// Signs what it sends from now on.
+    #[must_use]
+    pub(crate) fn with(self, signer: Signer) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// Cookies that are left, with NTS.
+    pub(crate) fn cookies(&self) -> usize {
+        self.signer.cookies()
     }
 
     /// Precision of this machine's clock (s).
-    pub(super) fn precision(&self) -> f64 {
+    pub(crate) fn precision(&self) -> f64 {
         self.precision.span.seconds()
     }
 
     /// Asks once, from a fresh socket (RFC 9109).
-    pub(super) fn ask(&self, server: SocketAddr) -> Result<Sample, NoAnswer> {
+    pub(crate) fn ask(&mut self, server: SocketAddr) -> Result<Sample, NoAnswer> {
         let mut bits = [0; 8];
         random::fill(&mut bits)?;
         let request = Request::new(server, self.version, u64::from_ne_bytes(bits));
+        let (request, datagram) = self.signer.sign(request)?;
+        let expected = request.expected();
         let options = ClientOptions { stamping: Stamping::Kernel, ..ClientOptions::default() };
         let mut socket = ClientSocket::open(server, &options)?;
         let deadline = self.clock.monotonic()? + self.timeout;
         let before = self.clock.system()?;
-        socket.send(&request.to_bytes())?;
+        socket.send(&datagram)?;
         let after = self.clock.system()?;
         // The middle of the call, until the kernel tells it better.
         let mut sent = (before + (after - before).half(), StampQuality::Daemon);
@@ -138,11 +156,14 @@ impl Prober {
                         }
                     }
                     Incoming::Unreachable(reason) => {
-                        return Err(NoAnswer::Unreachable(reason.to_string()));
+                        return Err(NoAnswer::Unreachable(reason));
                     }
                     Incoming::Datagram(received) => {
-                        let datagram = buffer.get(..received.length).unwrap_or(&buffer);
-                        match request.examine(received.from, datagram) {
+                        let answer = buffer.get(..received.length).unwrap_or(&buffer);
+                        let credentials = self.signer.credentials();
+                        let mut recognised = expected.recognise(received.from, answer, credentials);
+                        self.signer.take(&mut recognised);
+                        match recognised.and_then(|answer| answer.reply()) {
                             Ok(Reply::Time(header)) => {
                                 return self.sample(header, sent, received.stamp);
                             }

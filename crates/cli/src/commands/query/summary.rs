@@ -7,6 +7,7 @@ use timeball_core::engine::StampQuality;
 use timeball_wire::{LeapIndicator, ReferenceId};
 
 use super::probe::Sample;
+use super::signer::Authentication;
 use super::target::Target;
 
 /// One host and what it answered. Times are seconds.
@@ -18,6 +19,8 @@ pub(super) struct HostReport {
     pub(super) port: u16,
     /// The address asked.
     pub(super) address: Option<IpAddr>,
+    /// What every answer had to prove itself by.
+    pub(super) authentication: Authentication,
     /// Requests sent.
     pub(super) sent: usize,
     /// What was measured; none if nothing was.
@@ -34,6 +37,7 @@ impl HostReport {
             host: target.host.clone(),
             port: target.port,
             address: None,
+            authentication: Authentication::None,
             sent: 0,
             summary: None,
             error: None,

@@ -1,6 +1,7 @@
 use timeball_core::association;
 use timeball_core::engine::StampQuality;
 use timeball_core::measurement::Measurement;
+use timeball_host::socket::Unreachable;
 use timeball_wire::{Header, LeapIndicator, Mode, NtpShort, NtpTimestamp, Oscillator, ReferenceId};
 
 use super::probe::Sample;
@@ -84,14 +85,15 @@ fn hosts_stand_in_one_table_and_complaints_below_it() {
 fn every_host_is_in_the_json_whether_it_answered_or_not() {
     let reports = [
         report("ntp.example", [192, 0, 2, 1], &[sample(1_000_000, 1_500_000)], None),
-        report("a.example", [192, 0, 2, 2], &[], Some(NoAnswer::Unreachable("gone".into()))),
+        report("a.example", [192, 0, 2, 2], &[], Some(NoAnswer::Unreachable(Unreachable::Host))),
     ];
     let json = serde_json::to_value(&reports).unwrap();
     assert_eq!(json[0]["host"], "ntp.example");
     assert_eq!(json[0]["offset"], 1e-3);
     assert_eq!(json[0]["leap"], "insert");
     assert_eq!(json[0]["error"], serde_json::Value::Null);
-    assert_eq!(json[1]["error"], "gone");
+    assert_eq!(json[0]["authentication"], "none");
+    assert_eq!(json[1]["error"], "host unreachable");
     assert_eq!(json[1].get("offset"), None);
 }
 
@@ -124,11 +126,13 @@ fn a_family_that_is_silent_gives_way_to_the_other() {
         Ok(socket) => socket,
         Err(error) => return println!("SKIPPED: this machine has no IPv6 on loopback: {error}"),
     };
-    let prober = Prober::new(Span::from_secs(1), 4).unwrap();
+    let mut prober = Prober::new(Span::from_secs(1), 4).unwrap();
     let addresses = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
     let target = Target { host: "two.example".into(), port };
     let mut report = HostReport::of(&target);
-    ask_addresses(&addresses, &prober, 1, &ProgressBar::hidden(), &mut report);
+    ask_addresses(&addresses, &mut report, |server, report| {
+        super::sample(&mut prober, server, 1, &ProgressBar::hidden(), report)
+    });
     assert_eq!(report.address, Some(Ipv4Addr::LOCALHOST.into()), "{report:?}");
     assert!(report.answered(), "{report:?}");
     assert_eq!((report.sent, report.error), (2, None));

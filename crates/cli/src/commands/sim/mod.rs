@@ -1,12 +1,14 @@
 //! `timeball sim`: the engine in a world whose true time is known.
 
+mod matrix;
 mod plot;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use timeball_core::estimator::Method;
 use timeball_sim::outcome::NodeOutcome;
 use timeball_sim::{Outcome as Run, Progress, Scenario};
 
@@ -15,7 +17,22 @@ use crate::display::{Align, Cell, Table, print, print_json, units};
 use crate::outcome::{Failure, Outcome};
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SimArguments {
+    #[command(subcommand)]
+    command: Option<SimCommand>,
+    #[command(flatten)]
+    scenario: Option<ScenarioArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+enum SimCommand {
+    /// Run many scenarios with many seeds, and compare with an earlier run
+    Matrix(matrix::MatrixArguments),
+}
+
+#[derive(Args, Debug)]
+struct ScenarioArguments {
     /// The scenario
     file: PathBuf,
     /// Print everything, the error over time included, as JSON
@@ -27,11 +44,40 @@ pub(crate) struct SimArguments {
     /// Draw clock error and reported bound over time
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
+    /// How measurements become an estimate, whatever the scenario says
+    #[arg(long, value_name = "METHOD")]
+    estimator: Option<EstimatorName>,
+}
+
+/// The estimators, by the names that configuration files have for them.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EstimatorName {
+    /// Smoothers, each with another idea of the clock and of the path
+    Bank,
+    /// A weighted regression
+    Classic,
+}
+
+impl From<EstimatorName> for Method {
+    fn from(name: EstimatorName) -> Self {
+        match name {
+            EstimatorName::Bank => Self::Bank,
+            EstimatorName::Classic => Self::Classic,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &SimArguments) -> Result<Outcome, Failure> {
-    let scenario = read(&arguments.file)?;
-    let progress = progress_bar();
+    match (&arguments.command, &arguments.scenario) {
+        (Some(SimCommand::Matrix(matrix)), _) => matrix::run(matrix),
+        (None, Some(scenario)) => run_scenario(scenario),
+        (None, None) => Err(Failure::Configuration("a scenario file is needed".into())),
+    }
+}
+
+fn run_scenario(arguments: &ScenarioArguments) -> Result<Outcome, Failure> {
+    let scenario = read(&arguments.file, arguments.estimator)?;
+    let progress = progress_bar("{bar:40} {percent} % of the simulated time, {eta} left", 1000);
     let mut report = |Progress { elapsed, duration }| {
         progress.set_position((elapsed / duration * 1000.0) as u64);
     };
@@ -41,9 +87,7 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<Outcome, Failure> {
     let run = run.map_err(Failure::system)?;
     if let Some(file) = &arguments.plot {
         let svg = plot::svg(&run).map_err(Failure::system)?;
-        fs::write(file, svg).map_err(|error| {
-            Failure::System(format!("cannot write {}: {error}", file.display()))
-        })?;
+        write(file, &svg)?;
     }
     if arguments.json {
         print_json(&run)?;
@@ -53,19 +97,27 @@ pub(crate) fn run(arguments: &SimArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Yes)
 }
 
-fn read(file: &Path) -> Result<Scenario, Failure> {
+fn read(file: &Path, estimator: Option<EstimatorName>) -> Result<Scenario, Failure> {
     let text = fs::read_to_string(file).map_err(|error| {
         Failure::Configuration(format!("{}: cannot be read: {error}", file.display()))
     })?;
-    Scenario::from_toml(&text)
-        .map_err(|error| Failure::Configuration(format!("{}: {error}", file.display())))
+    let scenario = Scenario::from_toml(&text)
+        .map_err(|error| Failure::Configuration(format!("{}: {error}", file.display())))?;
+    Ok(match estimator {
+        Some(estimator) => scenario.estimated_by(estimator.into()),
+        None => scenario,
+    })
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text)
+        .map_err(|error| Failure::System(format!("cannot write {}: {error}", file.display())))
 }
 
 /// On standard error, and only on a terminal.
-fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:40} {percent} % of the simulated time, {eta} left");
-    ProgressBar::new(1000).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+fn progress_bar(template: &str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
+    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// What came of it, for people.

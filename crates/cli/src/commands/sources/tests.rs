@@ -1,5 +1,5 @@
 use super::*;
-use crate::display::fixtures::{plain, synchronised};
+use crate::display::fixtures::{authenticated, plain, synchronised};
 
 #[test]
 fn a_source_of_every_kind() {
@@ -9,6 +9,15 @@ fn a_source_of_every_kind() {
 #[test]
 fn every_source_explained() {
     insta::assert_snapshot!(plain(&explanations(&synchronised())));
+}
+
+#[test]
+fn sources_that_prove_who_they_are() {
+    let report = authenticated();
+    insta::assert_snapshot!(plain(&overview(&report, None)));
+    let story = plain(&story(&report.sources[1]).render(""));
+    let said = "authentication   NTS, no keys; 2 attempts to get new ones failed: TLS: invalid";
+    assert!(story.contains(said), "{story}");
 }
 
 #[test]

@@ -1,9 +1,24 @@
 use super::*;
-use crate::display::fixtures::{plain, starting, synchronised};
+use crate::display::fixtures::{authenticated, plain, starting, synchronised};
 
 #[test]
 fn a_clock_in_good_health() {
     insta::assert_snapshot!(plain(&screen(&synchronised())));
+}
+
+#[test]
+fn sources_that_prove_who_they_are() {
+    insta::assert_snapshot!(plain(&sources(&authenticated())));
+}
+
+#[test]
+fn a_server_with_nts_tells_how_much_of_it() {
+    let counters =
+        Counters { answered: 9, nts_authenticated: 7, key_exchanges: 2, ..Counters::default() };
+    assert_eq!(
+        clients(&counters),
+        "9 requests answered, 0 slowed down, 0 refused; NTS: 7 authentic, keys given 2 times"
+    );
 }
 
 #[test]
