@@ -207,6 +207,7 @@ fuzz_target!(|acts: Vec<Act<'_>>| {
         raw: None,
         asleep: Span::ZERO,
         frequency: 0.0,
+        uncertainty: Span::ZERO,
     };
     let engine = Engine::new(now, settings, None, 1e-7, [3; 32]);
     let mut world = World { now, engine, last: None, last_to_peer: None };

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use timeball_core::engine::StampQuality;
-use timeball_core::server::{Arrival, RateLimit, Responder, ServerView, Settings, Verdict};
-use timeball_wire::{Header, Instant, LeapIndicator, Timestamp};
+use timeball_core::server::{Arrival, MAX_ANSWER_LEN, RateLimit, Responder, ServerView, Settings, Verdict};
+use timeball_wire::{Instant, LeapIndicator, Timestamp};
 
 #[derive(Arbitrary, Debug)]
 struct Scene<'a> {
@@ -59,8 +59,9 @@ fuzz_target!(|scene: Scene<'_>| {
             transmit: Timestamp::from_nanos(datagram.transmit),
             monotonic: Instant::from_nanos(datagram.monotonic),
             from: SocketAddr::new(datagram.from, datagram.port),
+            to_everybody: false,
         };
-        let mut out = [0; Header::LEN];
+        let mut out = [0; MAX_ANSWER_LEN];
         let len = match responder.respond(datagram.bytes, &arrival, &mut out) {
             Verdict::Answer(len) | Verdict::Kiss(len) => len,
             Verdict::Silence(_) => 0,
@@ -69,7 +70,10 @@ fuzz_target!(|scene: Scene<'_>| {
         let answer = out;
         let echoed = responder.respond(&answer[..len], &arrival, &mut out);
         assert!(matches!(echoed, Verdict::Silence(_)), "an answer was answered: {echoed:?}");
-        judged += 2;
+        let to_everybody = Arrival { to_everybody: true, ..arrival };
+        let verdict = responder.respond(datagram.bytes, &to_everybody, &mut out);
+        assert!(matches!(verdict, Verdict::Silence(_)), "everybody was asked: {verdict:?}");
+        judged += 3;
         assert_eq!(responder.counters().received(), judged);
     }
 });

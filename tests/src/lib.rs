@@ -4,11 +4,16 @@
 //! | module | what it gives |
 //! |---|---|
 //! | [`namespace`] | a laboratory: hosts in network namespaces on one switch |
-//! | [`peer`] | chrony, ntpsec and openntpd as servers and as clients |
+//! | [`peer`] | chrony, ntpsec, openntpd and ntpd-rs as servers and as clients |
 //! | [`timeball`] | the program under test, as a person would start it |
+//! | [`audit`] | audits by the program under test |
+//! | [`firewall`] | rules by the program under test, and files of ufw that nobody else sees |
+//! | [`mod@watch`] | a watch by the program under test, and everybody whom it tells |
 //! | [`chronyc`] | clients of chronyd, chrony's own and ours |
 //! | [`capture`] | what was on the wire, judged by tshark |
 //! | [`probe`] | one plain NTP request, to see that a server serves |
+//! | [`nts`] | certificates, and how far a daemon has come with Network Time Security |
+//! | [`crowd`] | very many connections that want nothing, and never end |
 //! | [`guest`] | a Linux virtual machine whose clock may be set |
 //! | [`need`] | what a test needs of this machine, and how it skips without |
 //!
@@ -21,13 +26,18 @@
 // A test that cannot be set up fails by panicking: there is no caller who could do better.
 #![allow(clippy::panic, clippy::expect_used, clippy::unwrap_used)]
 
+pub mod audit;
 pub mod capture;
 pub mod chronyc;
+pub mod crowd;
+pub mod firewall;
 pub mod guest;
 pub mod namespace;
 pub mod need;
+pub mod nts;
 pub mod peer;
 pub mod probe;
 pub mod process;
 pub mod timeball;
 pub mod wait;
+pub mod watch;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -19,6 +20,8 @@ const PREFIX: &str = "timeball-";
 pub(crate) const BRIDGE: &str = "switch0";
 /// Where `ip netns` keeps its handles.
 const HANDLES: &str = "/run/netns";
+/// How long a forked child may take to execute its program.
+const FORKS_WITHIN: Duration = Duration::from_secs(60);
 
 /// A switch and the hosts plugged into it.
 #[derive(Debug)]
@@ -93,6 +96,31 @@ impl Host {
     /// Does something, such as opening a socket, on this host.
     pub fn inside<T: Send>(&self, action: impl FnOnce() -> T + Send) -> T {
         self.namespace.inside(action)
+    }
+
+    /// A UDP socket of this host.
+    pub fn udp(&self, address: IpAddr, port: u16) -> UdpSocket {
+        self.inside(|| once_free(|| UdpSocket::bind((address, port))))
+    }
+
+    /// A listening TCP socket of this host.
+    pub fn tcp(&self, address: IpAddr, port: u16) -> TcpListener {
+        self.inside(|| once_free(|| TcpListener::bind((address, port))))
+    }
+}
+
+/// Binds a socket. One of the same port that was just closed lives on in a child that another test
+/// has forked, until that executes its program: it is waited for.
+fn once_free<T>(bind: impl Fn() -> io::Result<T>) -> T {
+    let deadline = Instant::now() + FORKS_WITHIN;
+    loop {
+        match bind() {
+            Ok(socket) => return socket,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => panic!("bind a socket: {error}"),
+        }
     }
 }
 

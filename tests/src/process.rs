@@ -46,6 +46,11 @@ impl Daemon {
         Self { name: name.to_owned(), child, log: log.to_owned() }
     }
 
+    /// The kernel's number of it.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything it has written so far.
     pub fn log(&self) -> String {
         fs::read(&self.log)

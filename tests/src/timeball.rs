@@ -1,5 +1,6 @@
 //! The program under test, started and asked as a person would.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -30,12 +31,18 @@ pub fn program() -> PathBuf {
 /// Asks cargo where it has put the program, and to put it there if it hasn't.
 fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = run_within(
-        BUILDS_WITHIN,
-        Command::new(cargo)
-            .args(["build", "--quiet", "--package=timeball", "--message-format=json"])
-            .current_dir(workspace()),
-    );
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--quiet", "--package=timeball", "--message-format=json"])
+        .current_dir(workspace());
+    // What cargo tells a test of its package makes it build other packages anew that look at the same.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    let output = run_within(BUILDS_WITHIN, &mut command);
     assert!(
         output.status.success(),
         "timeball does not build\n{}",
@@ -92,6 +99,19 @@ impl Timeball {
             Command::new(&self.ask).args(["sources", "--json", "--socket"]).arg(&self.socket),
         );
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// What one of its commands prints for people, such as `status`.
+    pub fn tells(&self, words: &[&str]) -> String {
+        let mut command = Command::new(&self.ask);
+        command.args(words).arg("--socket").arg(&self.socket);
+        let output = run_within(ANSWERS_WITHIN, &mut command);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Ends it without giving it a chance to put anything in order.
+    pub fn crash(&self) {
+        self.daemon.signal(Signal::SIGKILL);
     }
 
     /// Waits until the status is as it should be, and returns it.
@@ -160,6 +180,17 @@ pub struct Status {
     pub foreign_steps: u64,
     /// Every source.
     pub sources: Vec<Source>,
+    /// What became of clients' requests.
+    pub server: Server,
+}
+
+/// The server in it.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Server {
+    /// Requests that were answered.
+    pub answered: u64,
+    /// Datagrams that got no answer, by the rule that refused them.
+    pub refused: BTreeMap<String, u64>,
 }
 
 impl Status {
@@ -200,12 +231,37 @@ pub struct Source {
     pub jitter: Option<f64>,
     /// Its server's.
     pub stratum: Option<u8>,
+    /// Requests sent.
+    pub sent: u64,
+    /// Answers accepted.
+    pub accepted: u64,
+    /// Keys and cookies, if it has to have them.
+    pub nts: Option<Nts>,
+}
+
+/// Network Time Security of a source.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Nts {
+    /// How often keys were taken into use.
+    pub sessions: u32,
+    /// Seconds since they were established.
+    pub age: Option<f64>,
+    /// Cookies left.
+    pub cookies: usize,
+    /// Why there are no new ones.
+    pub failure: Option<String>,
 }
 
 impl Source {
     /// The clock follows it, alone or with others.
     pub fn is_followed(&self) -> bool {
         ["selected", "combined"].contains(&self.state.as_str())
+    }
+
+    /// Its time is believed, even if others are so much nearer that it adds nothing: on a busy
+    /// machine an honest server may look far away for a while.
+    pub fn is_believed(&self) -> bool {
+        self.is_followed() || self.state == "outlier"
     }
 
     /// # Panics

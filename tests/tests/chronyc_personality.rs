@@ -262,7 +262,17 @@ fn json_says_what_the_columns_say() {
     }
     assert_eq!(sources[0]["mode"], "reference-clock");
     assert!(sources[0]["last_sample_seconds_ago"].is_null());
-    assert_eq!(sources[1]["state"], "selected");
+    // On a busy machine chronyd may have changed its mind since it selected this one.
+    let state = match rows[1][1].as_str() {
+        "*" => "selected",
+        "+" => "combined",
+        "-" => "not-combined",
+        "?" => "unselectable",
+        "~" => "jittery",
+        "x" => "falseticker",
+        other => panic!("{other} is no state"),
+    };
+    assert_eq!(sources[1]["state"], state);
 
     for report in REPORTS.iter().filter(|report| !["rtcdata"].contains(report)) {
         let value = json(report);

@@ -14,10 +14,9 @@ use timeball_interop::timeball::{Status, Timeball};
 const PEERS: [Need; 3] =
     [Need::Unpacked(Peer::Chrony), Need::Unpacked(Peer::Ntpsec), Need::Unpacked(Peer::Openntpd)];
 
-/// How far from the truth a measurement of an honest server may be.
-const TOLERANCE: f64 = 200e-6;
-/// The same for a server that steers its own served time and is never quite there.
-const SHIFT_TOLERANCE: f64 = 1e-3;
+/// How far from the truth a measurement may be: the hosts share their processors with whatever else
+/// the machine does, and some servers steer the time they serve and are never quite there.
+const TOLERANCE: f64 = 1e-3;
 const SYNCHRONISES_WITHIN: Duration = Duration::from_secs(60);
 
 fn servers(addresses: &[IpAddr]) -> String {
@@ -54,13 +53,14 @@ fn two_honest_servers_outvote_a_shifted_one() {
 
     for server in [honest.address(), follower.address()] {
         let source = status.source(server);
-        assert!(source.is_followed(), "{source:#?}");
+        assert!(source.is_believed(), "{source:#?}");
         assert!(source.measured_offset().abs() < TOLERANCE, "{source:#?}");
         assert!(!source.reason.is_empty(), "{source:#?}");
     }
+    assert!(status.sources.iter().any(|source| source.state == "selected"), "{status:#?}");
     let source = status.source(liar.address());
     assert_eq!(source.state, "falseticker", "{source:#?}");
-    assert!((source.measured_offset() - 0.5).abs() < SHIFT_TOLERANCE, "{source:#?}");
+    assert!((source.measured_offset() - 0.5).abs() < TOLERANCE, "{source:#?}");
     // "falseticker: 500 ms outside the majority interval", or nearly.
     assert!(source.reason.contains("majority"), "{source:#?}");
     assert!(source.reason.contains("ms"), "{source:#?}");
@@ -107,7 +107,7 @@ fn servers_are_followed_over_ipv6() {
         timeball.wait_until("is synchronised", SYNCHRONISES_WITHIN, every_source_has_been_judged);
     for server in all {
         let source = status.source(server);
-        assert!(source.is_followed(), "{source:#?}");
+        assert!(source.is_believed(), "{source:#?}");
         assert!(source.measured_offset().abs() < TOLERANCE, "{source:#?}");
     }
 }
@@ -149,8 +149,8 @@ fn a_reload_keeps_what_was_measured_of_an_unchanged_server() {
         .wait_until("has a second source", SYNCHRONISES_WITHIN, |status| status.sources.len() == 2);
     let source = status.source(kept.address());
     assert!(source.reach.count_ones() >= 6, "{source:#?}");
-    assert!(source.is_followed(), "{source:#?}");
-    timeball.wait_until("follows both", SYNCHRONISES_WITHIN, |status| {
-        status.sources.iter().all(|source| source.is_followed())
+    assert!(source.is_believed(), "{source:#?}");
+    timeball.wait_until("believes both", SYNCHRONISES_WITHIN, |status| {
+        status.sources.iter().all(|source| source.is_believed())
     });
 }

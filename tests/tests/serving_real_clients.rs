@@ -15,8 +15,8 @@ use timeball_interop::timeball::Timeball;
 const PEERS: [Need; 3] =
     [Need::Unpacked(Peer::Chrony), Need::Unpacked(Peer::Ntpsec), Need::Unpacked(Peer::Openntpd)];
 
-/// How far from the truth, zero, chronyd may find us.
-const CHRONY_AGREES: f64 = 200e-6;
+/// How far from the truth, zero, chronyd may find us on a busy machine.
+const CHRONY_AGREES: f64 = 1e-3;
 /// What openntpd rounds to, and what its clock reading costs.
 const OPENNTPD_RESOLUTION: f64 = 10e-6;
 const SYNCHRONISES_WITHIN: Duration = Duration::from_secs(60);
@@ -74,13 +74,16 @@ fn openntpd_takes_time_and_agrees() {
     let [upstream, server, client] =
         ["upstream", "server", "client"].map(|name| laboratory.host(name));
     let capture = Capture::start(&laboratory);
-    let (_chronyd, _timeball) = server_that_follows_chrony(&upstream, &server);
+    let (_chronyd, timeball) = server_that_follows_chrony(&upstream, &server);
+    // The clock is not ours to correct: we serve the time that we believe in, which is good to this.
+    let claimed = timeball.status().expect("a status").offset_bound.expect("a bound");
+    assert!(claimed < 10e-3, "{claimed}");
     let mut openntpd = openntpd::Ntpd::start(&client, &server);
     openntpd.wait_until_synchronised();
     let measurements = openntpd.measurements();
     assert!(measurements.len() >= 8, "{measurements:?}");
     for measurement in &measurements {
-        let farthest = measurement.delay / 2.0 + OPENNTPD_RESOLUTION;
+        let farthest = claimed + measurement.delay / 2.0 + OPENNTPD_RESOLUTION;
         assert!(measurement.offset.abs() <= farthest, "{measurement:?}");
         assert!(measurement.delay < 0.1, "{measurement:?}");
     }

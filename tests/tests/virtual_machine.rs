@@ -30,6 +30,18 @@ fn configuration(clock: &str) -> String {
     format!("{}[clock]\n{clock}\n[serve]\nallow = [\"10.0.2.0/24\"]\n", tables.concat())
 }
 
+/// How wrong chronyd outside finds the guest's clock (s), of up to three tries the first that is
+/// tolerable: a guest that is held up for a moment answers late, and its answers do not tell.
+fn from_outside(host: &Host) -> f64 {
+    let mut seen = chrony::measure(host, guest::inside());
+    for _ in 0..2 {
+        if seen.abs() >= TOLERANCE {
+            seen = chrony::measure(host, guest::inside());
+        }
+    }
+    seen
+}
+
 #[test]
 fn a_clock_an_hour_wrong_is_stepped_and_then_stays_right() {
     if !need::met(&[&LABORATORY[..], &GUEST].concat()) {
@@ -53,7 +65,7 @@ fn a_clock_an_hour_wrong_is_stepped_and_then_stays_right() {
         guest.shell_ok("sleep 5");
         let off = guest.clock_error(SERVER);
         assert!(off.offset.abs() < TOLERANCE, "{off:?}");
-        let seen = chrony::measure(&host, guest::inside());
+        let seen = from_outside(&host);
         assert!(seen.abs() < TOLERANCE, "chronyd outside sees it off by {seen} s");
         let kernel = guest.kernel_clock();
         assert!(kernel.synchronised, "{kernel:?}");
@@ -150,20 +162,22 @@ fn a_foreign_step_is_noticed_and_repaired_without_losing_sources() {
     let _servers = servers(&host, Truth::Honest);
     let mut guest = machine.boot(&host, 0);
     guest.start_timeball(&configuration("step-threshold = \"0.1 s\"\nstep-limit = 1000"));
-    let reaches_all = |status: &Status| {
-        status.synchronised && status.sources.iter().all(|source| source.reach == 0xff)
-    };
-    let before = guest.wait_until("reaches every source eight times", reaches_all);
+    // The newest request may be under way.
+    let reaches_all =
+        |status: &Status| status.sources.iter().all(|source| source.reach | 1 == 0xff);
+    let before = guest.wait_until("reaches every source for long", |status| {
+        status.synchronised && reaches_all(status)
+    });
     guest.wait_until_right(SERVER, TOLERANCE);
 
     guest.shell_ok("date -s @$(($(date +%s) + 5))");
     let after = guest.wait_until("notices", |status| status.foreign_steps == 1);
-    assert!(after.sources.iter().all(|source| source.reach == 0xff), "{after:#?}");
+    assert!(reaches_all(&after), "{after:#?}");
     guest.wait_until_right(SERVER, TOLERANCE);
     let repaired = guest.wait_until("follows again", |status| status.synchronised);
     assert!(repaired.steps > before.steps, "{repaired:#?}");
     assert_eq!(repaired.foreign_steps, 1, "{repaired:#?}");
-    assert!(repaired.sources.iter().all(|source| source.reach == 0xff), "{repaired:#?}");
+    assert!(reaches_all(&repaired), "{repaired:#?}");
     assert!(repaired.sources.iter().any(|source| source.is_followed()), "{repaired:#?}");
     guest.power_off();
 }

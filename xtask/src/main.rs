@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+mod ntpd_rs;
 mod packages;
 mod peers;
 mod setup;

@@ -3,11 +3,15 @@
 use crate::shell::{Outcome, command, is_root, output_of, run};
 
 /// Each package and what it is for.
-const PACKAGES: [(&str, &str); 17] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("iproute2", "network namespaces"),
     ("util-linux", "dropping capabilities"),
     ("tcpdump", "capturing packets"),
     ("tshark", "judging packets"),
+    ("nmap", "judging the audit"),
+    ("nftables", "the firewall"),
+    ("iptables", "the firewall"),
+    ("ufw", "the firewall"),
     ("qemu-system-x86", "the virtual machine"),
     ("busybox-static", "the virtual machine's user space"),
     ("cpio", "the virtual machine's initramfs"),

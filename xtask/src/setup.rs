@@ -1,5 +1,6 @@
 //! What a machine needs before the tests can run.
 
+use crate::ntpd_rs;
 use crate::packages;
 use crate::peers;
 use crate::shell::{Outcome, Plan, cargo, output_of, run, succeeds};
@@ -10,6 +11,7 @@ pub(crate) fn plan() -> Plan {
         .step("Rust components", rust_components)
         .step("Debian packages", packages::install_missing)
         .step("Peers, unpacked side by side", peers::unpack_missing)
+        .step("ntpd-rs, built once", ntpd_rs::build_if_missing)
         .step("cargo-deny", cargo_deny)
 }
 

@@ -1,5 +1,6 @@
 //! Tests: the workspace's own, and what is judged by running the program.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,34 +9,40 @@ use crate::shell::{Failure, Outcome, Plan, cargo, is_root, output_of, root, run}
 /// Set to 1: a test that lacks a peer, a tool or a right fails instead of skipping.
 const REQUIRE_ALL: &str = "TIMEBALL_REQUIRE_ALL";
 
+/// Where the tests against other implementations are, and the one among them that needs more.
+const INTEROP: &str = "tests/tests";
+const VIRTUAL_MACHINE: &str = "virtual_machine";
+
 /// `cargo test` of everything, with nothing skipped where this process has the rights.
 pub(crate) fn workspace() -> Plan {
     Plan::default().step("Tests", || run(&mut cargo_test(&["--workspace"])))
 }
 
-/// Only the tests against other implementations.
+/// Only the tests against other implementations: all of that package but those in a virtual machine.
 pub(crate) fn peers() -> Plan {
     Plan::default().step("Tests against other implementations", || {
-        run(&mut cargo_test(&[
-            "--package=timeball-interop",
-            "--test=client_against_real_servers",
-            "--test=serving_real_clients",
-            "--test=chronyc_personality",
-            "--test=chronyc_asks_timeball",
-        ]))
+        let mut selection = vec!["--package=timeball-interop".to_owned()];
+        for path in entries(&root().join(INTEROP))? {
+            match path.file_stem().and_then(OsStr::to_str) {
+                Some(VIRTUAL_MACHINE) | None => {}
+                Some(name) => selection.push(format!("--test={name}")),
+            }
+        }
+        let selection: Vec<&str> = selection.iter().map(String::as_str).collect();
+        run(&mut cargo_test(&selection))
     })
 }
 
 /// Only the tests in a virtual machine.
 pub(crate) fn virtual_machine() -> Plan {
     Plan::default().step("Tests in a virtual machine", || {
-        run(&mut cargo_test(&["--package=timeball-interop", "--test=virtual_machine"]))
+        run(&mut cargo_test(&["--package=timeball-interop", &format!("--test={VIRTUAL_MACHINE}")]))
     })
 }
 
 fn cargo_test(selection: &[&str]) -> std::process::Command {
     let mut command = cargo();
-    command.args(["test", "--locked"]).args(selection);
+    command.args(["test", "--locked", "--no-fail-fast"]).args(selection);
     if is_root() {
         command.env(REQUIRE_ALL, "1");
     } else {
@@ -52,7 +59,12 @@ pub(crate) fn example_configurations() -> Plan {
             return Err("no example configuration found".into());
         }
         for example in examples {
-            run(timeball().args(["config", "check"]).arg(example))?;
+            let checker = if example.ends_with("watch.toml") {
+                ["watch", "--check"]
+            } else {
+                ["config", "check"]
+            };
+            run(timeball().args(checker).arg(example))?;
         }
         Ok(())
     })

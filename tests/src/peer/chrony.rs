@@ -122,6 +122,11 @@ impl Chronyd {
         command_socket(self.folder.path())
     }
 
+    /// The kernel's number of it.
+    pub fn process(&self) -> u32 {
+        self.daemon.process()
+    }
+
     /// What it logged.
     pub fn log(&self) -> String {
         self.daemon.log()

@@ -24,12 +24,17 @@ impl Ntpd {
     /// Starts it and waits until it serves. It complains that it may not set the clock, and
     /// goes on.
     pub fn start(host: &Host) -> Self {
+        Self::start_with(host, "")
+    }
+
+    /// The same with more lines in its configuration.
+    pub fn start_with(host: &Host, lines: &str) -> Self {
         let folder = tempfile::tempdir().expect("create a folder");
         let configuration = folder.path().join("ntp.conf");
         let drift = folder.path().join("drift");
         fs::write(
             &configuration,
-            format!("tos orphan 1 orphanwait 1\ndriftfile {}\n", drift.display()),
+            format!("tos orphan 1 orphanwait 1\ndriftfile {}\n{lines}\n", drift.display()),
         )
         .expect("write a configuration");
         let mut command = host.command(&place(Peer::Ntpsec).join("usr/sbin/ntpd"));

@@ -4,14 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::namespace::Host;
-use crate::peer::installation::{Peer, place, workspace};
-use crate::process::{Daemon, output_of};
+use crate::peer::installation::{Peer, clock_shim, place};
+use crate::process::Daemon;
 
 /// It wants two adjustments, and before each, eight good answers since the one that the adjustment
 /// before was made by. They are half a minute apart, and it is chance how many count twice.
@@ -39,7 +38,7 @@ impl Ntpd {
         with_line("/etc/group", &root.join("group"), "ntpd:x:65000:");
 
         let mut command = host.command(Path::new("/bin/sh"));
-        command.arg("-c").arg(START).arg("sh").arg(root).arg(build_shim(root)).arg(program());
+        command.arg("-c").arg(START).arg("sh").arg(root).arg(clock_shim(root)).arg(program());
         let daemon = Daemon::start("openntpd", &mut command, &root.join("log"));
         Self { daemon, _folder: folder }
     }
@@ -96,15 +95,4 @@ fn with_line(original: &str, copy: &Path, line: &str) {
     fs::copy(original, copy).unwrap_or_else(|error| panic!("copy {original}: {error}"));
     let mut file = OpenOptions::new().append(true).open(copy).expect("open a copy");
     writeln!(file, "{line}").expect("write a copy");
-}
-
-fn build_shim(folder: &Path) -> PathBuf {
-    let shim = folder.join("no_clock.so");
-    output_of(
-        Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wno-nonnull-compare", "-o"])
-            .arg(&shim)
-            .arg(workspace().join("tests/shim/no_clock.c")),
-    );
-    shim
 }
