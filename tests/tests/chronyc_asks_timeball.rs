@@ -195,9 +195,11 @@ fn check_tracking(scene: &Scene, daemon: &Followed) {
     };
     [correction, last, rms, delay, dispersion].into_iter().for_each(|cell| assert_small(cell));
     assert!(number(rms) >= 0.0 && number(delay) > 0.0 && number(dispersion) > 0.0, "{said:#?}");
-    // The clock that both measure is the same one, and nobody corrects it.
-    assert!(number(frequency).abs() < 100.0 && number(residual).abs() < 100.0, "{said:#?}");
-    assert!(number(skew) > 0.0, "{said:#?}");
+    // The clock that both measure is the same one, and nobody corrects it. A busy machine shows in
+    // the skew.
+    let off = 4.0 * number(skew);
+    assert!(off > 0.0, "{said:#?}");
+    assert!(number(frequency).abs().max(number(residual).abs()) < off.max(100.0), "{said:#?}");
     assert!((0.1..5.0).contains(&number(interval)), "{said:#?}");
     assert_eq!(*leap, "Normal");
 }

@@ -21,9 +21,8 @@ const BUILT: i64 = match i64::from_str_radix(env!("TIMEBALL_BUILT"), 10) {
 const GRAIN: i64 = 7200;
 
 /// Begin of the 2³² seconds in which every timestamp on the wire is taken to lie.
-pub const START: Timestamp = Timestamp::from_nanos(
-    (BUILT - DAYS_BEFORE * 86_400).div_euclid(GRAIN) * GRAIN * 1_000_000_000,
-);
+pub const START: Timestamp =
+    Timestamp::from_nanos((BUILT - DAYS_BEFORE * 86_400).div_euclid(GRAIN) * GRAIN * 1_000_000_000);
 
 /// The moment meant.
 pub fn unfold(timestamp: NtpTimestamp) -> Timestamp {

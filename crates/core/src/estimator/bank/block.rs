@@ -210,6 +210,16 @@ impl<const N: usize> Block<N> {
         self.log_likelihood = self.log_likelihood * MEMORY + self.newest.max(Lanes::all(least));
     }
 
+    /// ln of how well each predicted all measurements.
+    pub(super) const fn log_likelihood(&self) -> Lanes {
+        self.log_likelihood
+    }
+
+    /// None predicted worse than this (ln).
+    pub(super) fn keep_up(&mut self, least: f64) {
+        self.log_likelihood = self.log_likelihood.max(Lanes::all(least));
+    }
+
     fn odds_of_next(&self, way: Way) -> Lanes {
         match self.queues.shape() {
             Shape::Normal => Lanes::ZERO,
@@ -301,7 +311,11 @@ impl<const N: usize> Block<N> {
                 let tilted = self.queues.tilt(at, sample.on(way), &cavity, &odds);
                 sums[at].add(self.queues.shape(), &tilted, sample.delay);
                 adjoint.pass(way, sight, site, &projection);
-                *site = damped(site, &tilted);
+                *site = match self.queues.shape() {
+                    // It says the same whatever the others say.
+                    Shape::Normal => tilted.site,
+                    Shape::Queueing => damped(site, &tilted),
+                };
                 future[at].pass(self.wide[index][at]);
                 self.wide[index][at] = tilted.shares[1];
             }

@@ -63,7 +63,10 @@ const SWEEPS: usize = 2;
 /// and after an event.
 const EVENT_SWEEPS: usize = 5;
 /// A measurement makes no hypothesis less probable than this (ln) against the one that foresaw it best.
-const MOST_EVIDENCE: f64 = 10.0;
+const MOST_EVIDENCE: f64 = 30.0;
+/// Nor do all measurements together, so that one can still show that the best so far was wrong
+/// (Herbster and Warmuth 1998, tracking the best expert).
+const MOST_LEAD: f64 = 20.0;
 /// Hypotheses that together are less probable than this are swept once at most.
 const HARDLY: f64 = 1e-4;
 /// Measurements closer than this (s) are not worth as much work each…
@@ -141,10 +144,16 @@ impl Hypotheses {
     /// The newest measurement counts for those that predicted it. It rules nobody out: a hypothesis that
     /// was misled by the measurement before is often right after this one.
     fn judge(&mut self) {
-        let newest = self.walks.iter().map(Block::newest_log_likelihood);
-        let newest = newest.chain(self.drifts.iter().map(Block::newest_log_likelihood));
-        let best = newest.flat_map(|lanes| lanes.0).fold(f64::NEG_INFINITY, f64::max);
+        let best = self.best(Block::newest_log_likelihood, Block::newest_log_likelihood);
         each_block!(self, block => block.judge(best - MOST_EVIDENCE));
+        let best = self.best(Block::log_likelihood, Block::log_likelihood);
+        each_block!(self, block => block.keep_up(best - MOST_LEAD));
+    }
+
+    /// The largest of what all hypotheses have.
+    fn best(&self, walk: fn(&Block<3>) -> Lanes, drift: fn(&Block<4>) -> Lanes) -> f64 {
+        let all = self.walks.iter().map(walk).chain(self.drifts.iter().map(drift));
+        all.flat_map(|lanes| lanes.0).fold(f64::NEG_INFINITY, f64::max)
     }
 
     fn is_finite(&self) -> bool {

@@ -3,6 +3,7 @@
 mod behaviour;
 mod extremes;
 mod hostile;
+mod outliers;
 
 use super::world::{Queue, World};
 use super::*;
