@@ -14,15 +14,31 @@ const DROP_SCALE: f64 = 0.02;
 const SUSPICION: f64 = 5.0;
 /// So many measurements of a route show how long it is.
 const KNOWN_ROUTE: usize = 6;
-/// So many round trips in a row that are above the shortest before by…
-const RISE: f64 = 6.0;
-/// …times what three quarters of those were, and differ by no more than this share of it, are a longer
-/// route. Congestion would vary, and the fewer they are, the less they may.
-const STEADY: [(usize, f64); 3] = [(3, 0.06), (4, 0.15), (6, 0.5)];
-/// Both ways must have become longer: each by this many times the usual time in queues…
-const BOTH_LONGER: f64 = 1.5;
-/// …and by this share of the other.
+/// Round trips in a row that are a longer route. Congestion would vary, and the fewer they are, the less
+/// they may and the more they must stand out.
+const STEADY: [Steady; 4] = [
+    Steady { count: 3, rise: 6.0, each: 1.5, share: 0.06, spread: 0.0 },
+    Steady { count: 4, rise: 2.0, each: 0.8, share: 0.15, spread: 1.5 },
+    Steady { count: 6, rise: 2.0, each: 0.8, share: 0.5, spread: 2.0 },
+    Steady { count: 8, rise: 2.0, each: 0.8, share: 0.8, spread: 2.5 },
+];
+/// Both ways must have become longer, each by this share of the other.
 const ALIKE: f64 = 0.3;
+
+/// What makes so many round trips a longer route. The usual time in queues is what three quarters of
+/// the round trips before stayed below.
+#[derive(Clone, Copy, Debug)]
+struct Steady {
+    count: usize,
+    /// All are above the shortest before by this many times the usual time in queues,
+    rise: f64,
+    /// each way by this many times of it,
+    each: f64,
+    /// and they differ by no more than this share of the rise,
+    share: f64,
+    /// or this many times the usual time in queues.
+    spread: f64,
+}
 
 /// What was measured first says nothing of the path if a later round trip takes less than this share of
 /// every one before: the other side was not ready, or a name was being looked up.
@@ -67,11 +83,12 @@ pub(super) struct LongerRoute {
 /// all since the route last changed. What became longer one way only cannot be told from queues on
 /// that way, and is left to the wide component.
 pub(super) fn longer_route(samples: &[Sample], path: &Path) -> Option<LongerRoute> {
-    STEADY.into_iter().find_map(|(count, share)| longer_with(samples, count, share, path))
+    STEADY.into_iter().find_map(|steady| longer_with(samples, steady, path))
 }
 
-/// The same, with the last `count` measurements, which may differ by that share.
-fn longer_with(samples: &[Sample], count: usize, share: f64, path: &Path) -> Option<LongerRoute> {
+/// The same, by one rule.
+fn longer_with(samples: &[Sample], steady: Steady, path: &Path) -> Option<LongerRoute> {
+    let Steady { count, rise, each, share, spread } = steady;
     let (old, new) = samples.split_at_checked(samples.len().checked_sub(count)?)?;
     if old.len() < KNOWN_ROUTE {
         return None;
@@ -82,7 +99,9 @@ fn longer_with(samples: &[Sample], count: usize, share: f64, path: &Path) -> Opt
     let usual = upper_quartile(old.iter().map(round_trip)) - shortest;
     let low = smallest(&mut new.iter().map(round_trip));
     let high = new.iter().map(round_trip).fold(f64::NEG_INFINITY, f64::max);
-    if low <= shortest + RISE * usual || high - low >= share * (low - shortest) {
+    if low <= shortest + rise * usual
+        || high - low >= (share * (low - shortest)).max(spread * usual)
+    {
         return None;
     }
     let excess = |way: Way| {
@@ -91,7 +110,7 @@ fn longer_with(samples: &[Sample], count: usize, share: f64, path: &Path) -> Opt
     };
     let (outbound, inbound) = (excess(Way::Outbound), excess(Way::Inbound));
     let by = outbound.min(inbound);
-    let both = by > BOTH_LONGER * usual && by > ALIKE * outbound.max(inbound);
+    let both = by > each * usual && by > ALIKE * outbound.max(inbound);
     both.then_some(LongerRoute { since: count - 1, by })
 }
 
