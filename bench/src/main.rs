@@ -13,9 +13,9 @@ use timeball_interop::peer::installation::Peer;
 use client::Client;
 
 /// Requests to each, in parts of which the median counts.
-const REQUESTS: usize = 60_000;
-const SESSIONS: usize = 1_500;
-const PARTS: usize = 5;
+const REQUESTS: usize = 210_000;
+const SESSIONS: usize = 2_100;
+const PARTS: usize = 7;
 
 type Start = fn(&Host, &str) -> Chronyd;
 

@@ -1,14 +1,14 @@
 //! What a process has had of the processor.
 
 use std::fs;
+use std::time::Duration;
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 /// Time (s) that a process and its children have run, in the kernel and outside.
 pub(crate) fn time(process: u32) -> f64 {
-    let tick = sysconf(SysconfVar::CLK_TCK).ok().flatten().expect("the kernel counts in ticks");
-    let ticks: u64 = family(process).into_iter().map(ticks).sum();
-    ticks as f64 / tick as f64
+    family(process).into_iter().map(ran).sum::<Duration>().as_secs_f64()
 }
 
 /// The process and its children, which chronyd has for key establishment.
@@ -25,10 +25,9 @@ fn family(process: u32) -> Vec<u32> {
     all
 }
 
-/// proc_pid_stat(5): fields 14 and 15, counted from behind the name, which may have anything in it.
-fn ticks(process: u32) -> u64 {
-    let line = fs::read_to_string(format!("/proc/{process}/stat")).expect("read a file");
-    let (_, fields) = line.rsplit_once(')').expect("a name");
-    let times = fields.split_whitespace().skip(11).take(2);
-    times.map(|time| time.parse::<u64>().expect("a number")).sum()
+/// The clock of a process counts nanoseconds; the ticks that proc(5) tells of are far too coarse.
+fn ran(process: u32) -> Duration {
+    let process = Pid::from_raw(process.try_into().expect("a number of a process"));
+    let clock = clock_getcpuclockid(process).expect("a process that runs has a clock");
+    clock.now().expect("its clock can be read").into()
 }
