@@ -5,7 +5,7 @@
 
 use timeball_wire::{BufferTooSmall, ExtensionField, FieldType, Packet, PacketWriter, Trailer};
 
-use super::aead::{AeadAlgorithm, AeadKey, TAG_LEN};
+use super::aead::{AeadAlgorithm, TAG_LEN};
 use super::fields::{
     Authenticator, EncryptedFields, MAX_NONCE_LEN, NtsFields, UNIQUE_IDENTIFIER_LEN,
     write_authenticator,
@@ -45,8 +45,9 @@ pub enum Rejection {
 /// Who has proven to have sent a request.
 #[derive(Debug)]
 pub struct Client {
+    /// The key for the response is made when it is needed: ready for use, it is too large to be handed
+    /// on from one to the next.
     secrets: SessionSecrets,
-    to_client: AeadKey,
     /// Cookies for it: one for that which it used, and one for each placeholder.
     wanted: usize,
 }
@@ -98,8 +99,7 @@ impl<'p> ProtectedRequest<'p> {
             hidden = hidden.saturating_add(usize::from(is_placeholder));
         }
         let wanted = self.placeholders.saturating_add(hidden).saturating_add(1);
-        let to_client = secrets.to_client().ok_or(Rejection::Cookie)?;
-        Ok(Client { secrets, to_client, wanted })
+        Ok(Client { secrets, wanted })
     }
 }
 
@@ -124,7 +124,7 @@ impl Client {
         room: usize,
         writer: &mut PacketWriter<'_>,
     ) -> Result<(), BufferTooSmall> {
-        let nonce_len = self.to_client.algorithm().nonce_len();
+        let nonce_len = self.secrets.algorithm().nonce_len();
         let bare = ExtensionField::HEADER_LEN + LENGTHS + nonce_len + TAG_LEN;
         let room = room.checked_sub(bare).ok_or(BufferTooSmall)?;
         let field_len = ExtensionField::HEADER_LEN + keys.cookie_len(self.secrets.algorithm());
@@ -138,7 +138,9 @@ impl Client {
             let value = cookie.get(..len).ok_or(BufferTooSmall)?;
             ExtensionField { field_type: FieldType::NTS_COOKIE, value }.emit(place)?;
         }
-        write_authenticator(writer, &self.to_client, &nonces(), text)
+        // A cookie has the bytes of both keys.
+        let to_client = self.secrets.to_client().ok_or(BufferTooSmall)?;
+        write_authenticator(writer, &to_client, &nonces(), text)
     }
 }
 

@@ -25,7 +25,6 @@ pub(super) struct Answer<'r> {
 }
 
 /// How a request was authenticated, and so how its answer will be.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and no allocation for it")]
 pub(super) enum Proof {
     None,
     Key(KeyId),
@@ -79,7 +78,6 @@ impl Answer<'_> {
 }
 
 /// What the fields of NTS in a request are worth.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and no allocation for it")]
 pub(super) enum Protection {
     /// There are none, or nobody here who could tell.
     None,
