@@ -55,6 +55,8 @@ pub fn tls(certificates: Certificates) -> Result<Arc<ServerConfig>, rustls::Erro
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificates));
     config.alpn_protocols = vec![NTS_KE_ALPN.to_vec()];
+    // Who offers several suites has no reason to mind which of them it is; who pays for it does.
+    config.ignore_client_order = true;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;

@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore};
 use timeball_wire::nts_ke::{Body, Numbers, Record};
 
 use super::*;
@@ -37,11 +39,20 @@ fn server_keys() -> ServerKeys {
 
 /// A client that asks whatever it is told to.
 fn client(roots: &[&Identity], name: &str, alpn: &[&[u8]]) -> ClientConnection {
+    client_with(crypto_provider(), roots, name, alpn)
+}
+
+fn client_with(
+    provider: Arc<CryptoProvider>,
+    roots: &[&Identity],
+    name: &str,
+    alpn: &[&[u8]],
+) -> ClientConnection {
     let mut trusted = RootCertStore::empty();
     for root in roots {
         trusted.add(root.der.clone()).unwrap();
     }
-    let mut config = ClientConfig::builder_with_provider(crypto_provider())
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(trusted)
@@ -105,6 +116,28 @@ fn ask(request: &[u8]) -> Outcome {
     let identity = identity(&["ntp.example"]);
     let client = client(&[&identity], "ntp.example", &[NTS_KE_ALPN]);
     converse(&tls_of(&[&identity]), client, request, &terms(), 65_536)
+}
+
+/// The suite that costs least is chosen, whatever the client offers first; one that has not got it is
+/// served too.
+#[test]
+fn the_suite_is_the_servers_choice() {
+    let identity = identity(&["ntp.example"]);
+    let (ours, other) =
+        (CipherSuite::TLS13_AES_128_GCM_SHA256, CipherSuite::TLS13_AES_256_GCM_SHA384);
+    let all = default_provider();
+    assert_eq!(all.cipher_suites[0].suite(), other, "the test is one of another order");
+    let mut few = default_provider();
+    few.cipher_suites.retain(|suite| suite.suite() != ours);
+    for (provider, expected) in [(all, ours), (few, other)] {
+        let provider = Arc::new(provider);
+        let client = client_with(provider, &[&identity], "ntp.example", &[NTS_KE_ALPN]);
+        let request = message(&[protocols(NTP), algorithms(&[0, 15])]);
+        let outcome = converse(&tls_of(&[&identity]), client, &request, &terms(), 65_536);
+        assert_eq!(outcome.stage, Stage::Answered);
+        let suite = outcome.client.negotiated_cipher_suite().map(|suite| suite.suite());
+        assert_eq!(suite, Some(expected));
+    }
 }
 
 fn protocols(numbers: &'static [u8]) -> Record<'static> {
