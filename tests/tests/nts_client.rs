@@ -191,13 +191,37 @@ fn a_certificate_that_is_taken_on_trust_bounds_the_time_that_is_believed() {
     let [one, two] = ["one", "two"].map(|name| laboratory.host(name));
     let place = Place::new(one.ipv4.into(), Valid::Before);
     let server = THEIRS(&one, &server_of(&place));
-    let client = OURS(&two, &format!("{}nocerttimecheck 1\n", client_of(&place, &one)));
+    let source = place.source(one.ipv4.into());
+    let client = Timeball::start(&two, &source.replace("[nts]", "[nts]\nunchecked-updates = 1"));
     wait::until("it is asked", WITHIN, || {
         let (sessions, authenticated) = served(&one, &server);
-        if sessions == 1 && authenticated >= 3 { Ok(()) } else { Err(client.log()) }
+        let asked = sessions == 1 && authenticated >= 3;
+        if asked { Ok(()) } else { Err(format!("{:?}", client.status())) }
     });
-    let said = report(&two, &client, "sourcestats");
-    assert_eq!(field(&said, 1), "0", "{said:?}");
+    let sources = client.sources();
+    assert_eq!(sources[0].offset, None, "{sources:?}");
+}
+
+/// An operator may not care, and then it does not matter for how long it has been over.
+#[test]
+fn certificates_that_have_expired_for_good_are_good_enough_for_who_does_not_check_them() {
+    if !need::met(&[&LABORATORY[..], &CHRONY].concat()) {
+        return;
+    }
+    for start in [THEIRS, OURS] {
+        let laboratory = Laboratory::new();
+        let [one, two] = ["one", "two"].map(|name| laboratory.host(name));
+        let place = Place::new(one.ipv4.into(), Valid::Before);
+        let _server = THEIRS(&one, &server_of(&place));
+        let drift = place.kept().join("drift");
+        // It was right yesterday, which is long after the end.
+        fs::write(&drift, "1.0 1.0\n").expect("write a drift file");
+        let lines = format!("nocerttimecheck 1\ndriftfile {}\n", drift.display());
+        let client = start(&two, &format!("{}{lines}", client_of(&place, &one)));
+        reaches(&two, &client);
+        let said = report(&two, &client, "sourcestats");
+        assert!(number(&said, 1) >= 4, "{said:?}");
+    }
 }
 
 #[test]

@@ -338,6 +338,9 @@ pub struct Nts {
     pub system_certificates: bool,
     /// Until the clock was updated so often, certificates need not be valid by it.
     pub unchecked_updates: u32,
+    /// While they need not, what their servers say of the time has to lie within their validity, and
+    /// they must not have expired before the time that was saved last.
+    pub bound_by_certificates: bool,
     /// Where keys and cookies are kept over a restart.
     pub directory: Option<PathBuf>,
 }
@@ -358,6 +361,7 @@ impl Default for Nts {
             trusted: Vec::new(),
             system_certificates: true,
             unchecked_updates: 0,
+            bound_by_certificates: true,
             directory: None,
         }
     }

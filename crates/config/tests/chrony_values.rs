@@ -45,7 +45,11 @@ const DIRECTIVES: &[Case] = &[
     // Source selection.
     ("ntsrefresh 3600", |c| c.engine.nts.refresh = 3600.0),
     ("nosystemcert", |c| c.nts.system_certificates = false),
-    ("nocerttimecheck 2", |c| c.nts.unchecked_updates = 2),
+    ("nocerttimecheck 2", |c| {
+        c.nts.unchecked_updates = 2;
+        c.nts.bound_by_certificates = false;
+    }),
+    ("nocerttimecheck 0", |c| c.nts.unchecked_updates = 0),
     ("ntstrustedcerts /a\nntstrustedcerts 3 /b", |c| {
         let path = |set, path: &str| TrustedCertificates { set, path: path.into() };
         c.nts.trusted = vec![path(0, "/a"), path(3, "/b")];

@@ -64,6 +64,10 @@ use warm_up::WarmUp;
 /// network is there.
 const COMING_ONLINE: Span = Span::from_millis(200);
 
+/// Requests in a row that an NTP server which came with keys may leave unanswered: then the next keys
+/// had better be for another one.
+const SILENT: u32 = 4;
+
 /// What a server's last good answer said of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ServerState {
@@ -264,21 +268,47 @@ impl Association {
     pub fn begin_key_establishment(&mut self, now: Instant, refresh: Span) -> Option<IpAddr> {
         let due = self.next_request().is_some_and(|due| due <= now);
         let nts = self.nts.as_mut().filter(|_| due && self.symmetric.is_none())?;
-        nts.begin(now, refresh).then_some(self.ke_address.ip())
+        if !nts.begin(now, refresh) {
+            return None;
+        }
+        if self.address != self.ke_address && self.reachability.unanswered() >= SILENT {
+            nts.refuse(self.address);
+        }
+        Some(self.ke_address.ip())
     }
 
-    /// New keys, and a cookie for the next request, which is due now. The server may send us to another
-    /// one for the time: true if it did.
+    /// Of the NTP servers that a name stands for which comes with the keys, another than this one is
+    /// wanted.
+    pub fn refuse_server(&mut self, server: SocketAddr) {
+        if let Some(nts) = &mut self.nts {
+            nts.refuse(server);
+        }
+    }
+
+    /// The NTP server that the next keys had better not be for.
+    pub fn unwanted_server(&self) -> Option<SocketAddr> {
+        self.nts.as_ref()?.unwanted()
+    }
+
+    /// It has no keys, and the host that should give them was asked often enough.
+    pub fn gets_no_keys(&self) -> bool {
+        self.nts.as_ref().is_some_and(Nts::is_hopeless)
+    }
+
+    /// New keys, and a cookie for the next request, which is due now if it had to wait for that. The
+    /// server may send us to another one for the time: true if it did.
     pub fn establish_keys(&mut self, mut session: NtsSession, now: Instant) -> bool {
         let Some(nts) = &mut self.nts else { return false };
         let server = session.server.take().unwrap_or(self.ke_address);
-        if nts.establish(session, now) && self.pending_exchange().is_none() {
+        let waited = nts.is_of_no_use();
+        if nts.establish(session, now) && waited && self.pending_exchange().is_none() {
             self.hasten(now);
         }
         let moved = server != self.address;
         if moved {
-            // What was measured is of another clock.
+            // What was measured is of another clock, and what was lost was on the way to it.
             self.address = server;
+            self.reachability = Reachability::default();
             self.last = None;
             self.estimator.restart();
         }

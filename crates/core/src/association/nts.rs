@@ -37,6 +37,9 @@ const FIRST_PAUSE: f64 = 10.0;
 const LONGEST_PAUSE: f64 = 432_000.0;
 const PAUSE_GROWTH: f64 = 1.5;
 
+/// Attempts that fail before another host of the same name is better.
+const HOPELESS: u32 = 3;
+
 /// Keys that were established with a server, and its cookies.
 #[derive(Clone, Debug)]
 pub struct NtsSession {
@@ -90,6 +93,8 @@ pub struct Nts {
     next_attempt: Instant,
     nak: bool,
     failure: Option<String>,
+    /// The NTP server that the next keys had better not be for.
+    unwanted: Option<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,6 +140,7 @@ impl Nts {
             next_attempt: now,
             nak: false,
             failure: None,
+            unwanted: None,
         }
     }
 
@@ -155,6 +161,11 @@ impl Nts {
     /// There is something to ask with.
     pub(super) fn has_cookie(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.cookies.is_empty())
+    }
+
+    /// Nothing that is asked now would be answered, as far as is known.
+    pub(super) fn is_of_no_use(&self) -> bool {
+        self.nak || !self.has_cookie()
     }
 
     /// When to try again, while there is no attempt under way.
@@ -182,7 +193,23 @@ impl Nts {
         self.established = Some(now - Span::from_seconds(session.age));
         self.nak = false;
         self.failure = None;
+        self.unwanted = None;
         true
+    }
+
+    /// Of those that a name stands for, another NTP server than this one is wanted.
+    pub(super) fn refuse(&mut self, server: SocketAddr) {
+        self.unwanted = Some(server);
+    }
+
+    pub(super) fn unwanted(&self) -> Option<SocketAddr> {
+        self.unwanted
+    }
+
+    /// There is nothing to ask with, and this host has been asked for it often enough.
+    pub(super) fn is_hopeless(&self) -> bool {
+        let failed = self.attempts.saturating_sub(u32::from(self.under_way));
+        !self.has_cookie() && failed >= HOPELESS
     }
 
     pub(super) fn fail(&mut self, reason: String) {

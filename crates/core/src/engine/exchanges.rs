@@ -96,7 +96,9 @@ impl Engine {
                     continue;
                 }
                 if let Some(address) = association.begin_key_establishment(now.monotonic, refresh) {
-                    let establishment = key_establishment(&source.settings, member.id, address);
+                    let unwanted = association.unwanted_server();
+                    let establishment =
+                        key_establishment(&source.settings, member.id, address, unwanted);
                     outbox.push(Output::EstablishKeys(establishment));
                 }
                 let exchange = ExchangeId(*next_exchange);

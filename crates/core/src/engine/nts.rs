@@ -20,11 +20,13 @@ pub struct KeptSession {
     pub session: NtsSession,
 }
 
-/// What to do for a source that wants keys from the host at `address`.
+/// What to do for a source that wants keys from the host at `address`, rather for another NTP server
+/// than the `unwanted` one.
 pub(super) fn key_establishment(
     settings: &SourceSettings,
     source: SourceId,
     address: IpAddr,
+    unwanted: Option<SocketAddr>,
 ) -> KeyEstablishment {
     let server = match settings.association.authentication {
         Authentication::Nts(server) => server,
@@ -38,6 +40,7 @@ pub(super) fn key_establishment(
         bind_device: settings.bind_device.clone(),
         certificate_set: server.certificate_set,
         family: settings.family,
+        unwanted,
     }
 }
 
@@ -51,14 +54,17 @@ impl Engine {
         let taken = |server: SocketAddr| {
             self.members().any(|m| m.id != id && m.association.address() == server)
         };
-        let result = match result {
-            Ok(session) if session.server.is_some_and(taken) => {
-                Err("the NTP server that it names is another source's".to_owned())
-            }
-            result => result,
-        };
+        let named = result.as_ref().ok().and_then(|session| session.server);
+        let refused = named.filter(|server| taken(*server));
         // A source that is gone needs no keys.
         let Some(member) = self.members_mut().find(|member| member.id == id) else { return };
+        let result = match refused {
+            Some(server) => {
+                member.association.refuse_server(server);
+                Err("the NTP server that it names is another source's".to_owned())
+            }
+            None => result,
+        };
         let name = member.label.clone();
         match result {
             Ok(session) => {

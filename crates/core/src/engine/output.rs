@@ -86,6 +86,9 @@ pub struct KeyEstablishment {
     pub certificate_set: u32,
     /// Resolve the name of another NTP server to this address family only.
     pub family: Option<Family>,
+    /// If such a name has several addresses: not this one, which does not answer or is another
+    /// source's.
+    pub unwanted: Option<SocketAddr>,
 }
 
 /// The port that a packet leaves from.

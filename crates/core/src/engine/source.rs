@@ -121,6 +121,9 @@ impl Member {
         if self.association.reachability().is_lost() {
             return useless("it does not answer");
         }
+        if self.association.gets_no_keys() {
+            return useless("it gives no keys");
+        }
         let statistics = self.association.statistics();
         if statistics.accepted == 0 && statistics.valid >= USELESS_ANSWERS {
             return useless("none of its answers is of any use");

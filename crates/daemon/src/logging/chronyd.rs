@@ -75,6 +75,10 @@ fn line(event: &Event, limits: &Limits) -> Option<(Severity, String)> {
             let name = Label(name).name();
             (Info, format!("Source {} replaced with {} ({name})", old.ip(), new.ip()))
         }
+        Event::KeysEstablished { name, server: Some(server), .. } => {
+            let (address, name) = (Label(name).address(), Label(name).name());
+            (Info, format!("Source {address} changed to {} ({name})", server.ip()))
+        }
         Event::Stepped { by } => {
             (Warning, format!("System clock was stepped by {:.6} seconds", by.seconds()))
         }
@@ -297,6 +301,10 @@ mod tests {
             (
                 Event::Replaced { name: name(), old, new: Some(new), reason: String::new() },
                 "Source 192.0.2.1 replaced with 192.0.2.2 (ntp.example)",
+            ),
+            (
+                Event::KeysEstablished { name: name(), cookies: 8, server: Some(new) },
+                "Source 192.0.2.1 changed to 192.0.2.2 (ntp.example)",
             ),
             (
                 Event::Connectivity { name: name(), connectivity: Connectivity::Offline },

@@ -131,14 +131,8 @@ impl KeyEstablishments {
         let roots = trust::roots(&self.config, wanted.certificate_set)
             .map_err(|error| error.to_string())?;
         let is_behind = earliest.is_some_and(|earliest| system < earliest);
-        let times = match is_behind || self.unchecked_updates > 0 {
-            true => {
-                let earliest = earliest.unwrap_or(Timestamp::from_nanos(0));
-                CertificateTimes::Unchecked { earliest: trust::unix_time(earliest) }
-            }
-            false => CertificateTimes::Checked,
-        };
-        if is_behind {
+        let times = self.certificate_times(is_behind, earliest);
+        if is_behind && times != CertificateTimes::Ignored {
             tracing::warn!(
                 "the clock is behind the time that was saved last: certificates are accepted that \
                  are not valid by it, and what servers say of the time has to fit them"
@@ -165,6 +159,18 @@ impl KeyEstablishments {
             slot: None,
         });
         Ok(())
+    }
+
+    /// Whether certificates have to be valid now. `earliest` is over, and the clock may be behind it.
+    fn certificate_times(&self, is_behind: bool, earliest: Option<Timestamp>) -> CertificateTimes {
+        match self.unchecked_updates > 0 {
+            true if !self.config.bound_by_certificates => CertificateTimes::Ignored,
+            false if !is_behind => CertificateTimes::Checked,
+            true | false => {
+                let earliest = earliest.unwrap_or(Timestamp::from_nanos(0));
+                CertificateTimes::Unchecked { earliest: trust::unix_time(earliest) }
+            }
+        }
     }
 
     /// Adds every connection to what is waited for.
@@ -268,9 +274,7 @@ impl EventLoop {
         let named = established.server.clone().unwrap_or_default();
         let found = match addresses {
             Err(error) => Err(error.to_string()),
-            Ok(addresses) => addresses
-                .into_iter()
-                .find(|address| is_plausible(*address, wanted.address.ip()))
+            Ok(addresses) => choose(&addresses, wanted.unwanted, wanted.address.ip())
                 .ok_or_else(|| "it has no address that a server could have".to_owned()),
         };
         let result = match found {
@@ -317,6 +321,16 @@ impl EventLoop {
     }
 }
 
+/// Of the addresses of a name that came with keys `from` somewhere, the first that could be a server's;
+/// if that is unwanted, the one behind it, so that all of them get their turn.
+fn choose(addresses: &[IpAddr], unwanted: Option<SocketAddr>, from: IpAddr) -> Option<IpAddr> {
+    let unwanted = unwanted.map(|server| server.ip().to_canonical());
+    let is_unwanted = |address: &IpAddr| Some(address.to_canonical()) == unwanted;
+    let first = addresses.iter().position(is_unwanted).map_or(0, |place| place + 1);
+    let (before, after) = addresses.split_at_checked(first)?;
+    after.iter().chain(before).copied().find(|address| is_plausible(*address, from))
+}
+
 /// Nobody sends us to ourselves, or to nobody: only who is here already may name such an address.
 fn is_plausible(address: IpAddr, from: IpAddr) -> bool {
     let address = address.to_canonical();
@@ -347,6 +361,54 @@ pub fn session(established: Established, server: Option<SocketAddr>) -> NtsSessi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Resolvers shuffle: what matters is that another one comes next.
+    #[test]
+    fn all_addresses_of_a_name_get_their_turn() {
+        let addresses = ["192.0.2.1", "224.0.1.1", "2001:db8::3"].map(|text| text.parse().unwrap());
+        let from = "192.0.2.9".parse().unwrap();
+        let chosen = |unwanted: Option<&str>| {
+            let unwanted = unwanted.map(|text| SocketAddr::new(text.parse().unwrap(), NTP_PORT));
+            choose(&addresses, unwanted, from).map(|address| address.to_string())
+        };
+        for (unwanted, expected) in [
+            (None, "192.0.2.1"),
+            (Some("192.0.2.7"), "192.0.2.1"),
+            (Some("192.0.2.1"), "2001:db8::3"),
+            (Some("::ffff:192.0.2.1"), "2001:db8::3"),
+            (Some("2001:db8::3"), "192.0.2.1"),
+        ] {
+            assert_eq!(chosen(unwanted).as_deref(), Some(expected), "{unwanted:?}");
+        }
+        let only = &addresses[..1];
+        let unwanted = Some(SocketAddr::new(only[0], NTP_PORT));
+        assert_eq!(choose(only, unwanted, from), Some(only[0]), "better than nobody");
+        assert_eq!(choose(&addresses[1..2], None, from), None);
+        assert_eq!(choose(&[], None, from), None);
+    }
+
+    #[test]
+    fn only_an_operator_has_expired_certificates_accepted() {
+        let now = Timestamp::from_nanos(7_000_000_000);
+        let bound = CertificateTimes::Unchecked { earliest: trust::unix_time(now) };
+        for (unchecked_updates, bound_by_certificates, is_behind, expected) in [
+            (0, true, false, CertificateTimes::Checked),
+            (0, false, false, CertificateTimes::Checked),
+            (0, true, true, bound),
+            (0, false, true, bound),
+            (1, true, false, bound),
+            (1, true, true, bound),
+            (1, false, false, CertificateTimes::Ignored),
+            (1, false, true, CertificateTimes::Ignored),
+        ] {
+            let config =
+                NtsConfig { unchecked_updates, bound_by_certificates, ..NtsConfig::default() };
+            let mut one = KeyEstablishments::new(&config);
+            assert_eq!(one.certificate_times(is_behind, Some(now)), expected, "{config:?}");
+            one.clock_updated();
+            assert_ne!(one.certificate_times(false, Some(now)), CertificateTimes::Ignored);
+        }
+    }
 
     #[test]
     fn nobody_is_sent_to_this_machine_from_outside() {

@@ -39,11 +39,12 @@ pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
     ),
     Directive::honoured(
         "nocerttimecheck",
-        "Certificates need not be valid by our clock until it was updated so often; but what their \
-         servers say of the time has to fit them.",
+        "Certificates may be out of date until the clock was updated so often, and those that have \
+         expired for good are accepted then, too.",
         |draft, arguments| {
             let updates = arguments.integer("the number of updates", 0..=i64::from(i32::MAX))?;
             draft.config.nts.unchecked_updates = u32::try_from(updates).unwrap_or_default();
+            draft.config.nts.bound_by_certificates = updates == 0;
             Ok(())
         },
     ),

@@ -79,6 +79,14 @@ const KEYS: &[Key<Config>] = &[
               not asked in any case.",
     },
     Key {
+        name: "bound-by-certificates",
+        kind: Kind::Switch(field!(nts.bound_by_certificates)),
+        doc: "While certificates need not be valid by our clock, believe no time that lies outside of \
+              their validity, and no certificate that expired before the last time saved. Without it, \
+              whoever has got hold of the key of an expired certificate can set the clock during the \
+              `unchecked-updates`; chronyd's `nocerttimecheck` is like that.",
+    },
+    Key {
         name: "directory",
         kind: Kind::OptionalPath { longest: LONGEST_PATH, field: field!(nts.directory) },
         doc: "Where keys and cookies are kept over a restart, in files that only their owner can read. \

@@ -206,6 +206,67 @@ fn who_has_used_up_all_cookies_asks_for_keys_more_and_more_rarely() {
 }
 
 #[test]
+fn another_ntp_server_is_wanted_than_one_that_does_not_answer() {
+    let mut bench = Bench::with_nts();
+    let elsewhere = SocketAddr::from(([192, 0, 2, 77], 123));
+    assert!(bench.begin());
+    assert_eq!(bench.association.unwanted_server(), None);
+    let named = NtsSession { server: Some(elsewhere), ..session(1, 8) };
+    assert!(bench.association.establish_keys(named, bench.now.monotonic), "it moves");
+    // All cookies go, and nothing comes.
+    (0..8).for_each(|_| drop(bench.ask()));
+    let next = bench.next_request();
+    bench.pass((next - bench.now.monotonic).seconds());
+    bench.association.handle_timeout(bench.now, 0.0);
+    assert!(bench.begin());
+    assert_eq!(bench.association.unwanted_server(), Some(elsewhere));
+    assert_eq!(bench.association.reachability().unanswered(), 8);
+    let other = SocketAddr::from(([192, 0, 2, 78], 123));
+    let named = NtsSession { server: Some(other), ..session(1, 8) };
+    assert!(bench.association.establish_keys(named, bench.now.monotonic));
+    assert_eq!(bench.association.unwanted_server(), None);
+    // What the one has lost is not held against the other.
+    assert_eq!(bench.association.reachability(), Reachability::default());
+    // Another source may have it already.
+    bench.association.refuse_server(other);
+    assert_eq!(bench.association.unwanted_server(), Some(other));
+}
+
+#[test]
+fn a_server_that_answers_now_and_then_is_not_unwanted() {
+    let mut bench = Bench::with_nts();
+    let elsewhere = SocketAddr::from(([192, 0, 2, 77], 123));
+    assert!(bench.begin());
+    let named = NtsSession { server: Some(elsewhere), ..session(1, 8) };
+    assert!(bench.association.establish_keys(named, bench.now.monotonic));
+    for _ in 0..3 {
+        bench.ask();
+    }
+    bench.pass(REFRESH.seconds() + 1.0);
+    bench.association.handle_timeout(bench.now, 0.0);
+    assert!(bench.begin());
+    assert_eq!(bench.association.unwanted_server(), None);
+}
+
+#[test]
+fn a_host_that_gives_no_keys_three_times_is_no_good() {
+    let mut bench = Bench::with_nts();
+    for attempt in 1..=3 {
+        assert!(!bench.association.gets_no_keys(), "{attempt}");
+        let next = bench.next_request();
+        bench.pass((next - bench.now.monotonic).seconds().max(0.0));
+        assert!(bench.begin(), "{attempt}");
+        bench.association.fail_keys("nobody there".to_owned(), bench.now.monotonic);
+        assert_eq!(bench.poll(ExchangeId(99)), None);
+    }
+    assert!(bench.association.gets_no_keys());
+    bench.pass(60.0);
+    assert!(bench.begin());
+    bench.establish(session(1, 8));
+    assert!(!bench.association.gets_no_keys(), "it does after all");
+}
+
+#[test]
 fn old_keys_are_replaced_and_serve_until_then() {
     let mut bench = Bench::with_nts();
     assert!(bench.begin());
@@ -219,6 +280,10 @@ fn old_keys_are_replaced_and_serve_until_then() {
     bench.association.fail_keys("not now".to_owned(), bench.now.monotonic);
     let asked = bench.ask();
     assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
+    // When they come, nothing has waited for them: the server is not asked more often for that.
+    let next = bench.next_request();
+    bench.establish(session(1, 8));
+    assert_eq!(bench.next_request(), next);
 }
 
 /// Everything in which an answer differs from the true one, and the rule that finds it.

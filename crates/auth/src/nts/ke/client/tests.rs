@@ -374,6 +374,15 @@ fn a_certificate_of_another_time_is_accepted_only_by_who_does_not_know_the_time(
         let served = server.serve(&Request { now, times, ..server.request() }, 4096).unwrap();
         assert_eq!(served.established.validity, Some(valid));
     }
+    // An operator who does not care gets no bounds, but not somebody else's certificate either.
+    for now in [before, unix(NOW), after] {
+        let request = Request { now, times: CertificateTimes::Ignored, ..server.request() };
+        let validity = server.serve(&request, 4096).unwrap().established.validity;
+        assert_eq!(validity, Some(Validity { not_before: 0, not_after: 253_402_300_799 }));
+        let roots = Server::new(&[]).roots;
+        let error = server.error(&Request { roots, ..request });
+        assert!(is_foreign(refused(&error)), "{error}");
+    }
     // It is known to be over.
     let times = CertificateTimes::Unchecked { earliest: unix(valid.not_after + 1) };
     let error = server.error(&Request { now: after, times, ..server.request() });
