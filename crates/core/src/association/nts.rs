@@ -253,13 +253,14 @@ impl Nts {
     /// An authentic answer came, with these cookies.
     pub fn answered(&mut self, cookies: Vec<Vec<u8>>) {
         let Some(held) = &mut self.held else { return };
-        held.proved = true;
+        let first = !std::mem::replace(&mut held.proved, true);
         held.alternative = None;
         let room = COOKIES.saturating_sub(held.count());
         held.cookies.extend(cookies.into_iter().take(room));
         self.nak = false;
-        // Unless the next keys are already on their way.
-        if !self.under_way {
+        // What is answered by old keys says nothing of whether there will be new ones, and no more do
+        // these if the next ones are already on their way.
+        if first && !self.under_way {
             self.attempts = 0;
         }
     }

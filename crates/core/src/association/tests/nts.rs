@@ -286,6 +286,39 @@ fn old_keys_are_replaced_and_serve_until_then() {
     assert_eq!(bench.next_request(), next);
 }
 
+/// Old keys that still serve must not make the attempts to replace them any more frequent.
+#[test]
+fn keys_that_are_old_and_good_have_others_tried_more_and_more_rarely() {
+    let mut bench = Bench::with_nts();
+    assert!(bench.begin());
+    bench.establish(session(1, 8));
+    let asked = bench.ask();
+    assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
+    assert_eq!(bench.nts().attempts, 0);
+    bench.pass(REFRESH.seconds() + 1.0);
+    let mut attempts = Vec::new();
+    for _ in 0..200 {
+        let next = bench.next_request();
+        bench.pass((next - bench.now.monotonic).seconds().max(0.0));
+        if bench.begin() {
+            attempts.push(bench.now.monotonic.nanos() as f64 * 1e-9);
+            bench.association.fail_keys("too many connections".to_owned(), bench.now.monotonic);
+        }
+        let asked = bench.ask();
+        assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
+    }
+    let pauses: Vec<f64> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(attempts.len() < 30, "{pauses:?}");
+    let last = pauses.last().expect("several attempts");
+    assert!(*last > 1000.0, "{pauses:?}");
+    bench.pass(1e6);
+    assert!(bench.begin());
+    bench.establish(session(1, 8));
+    let asked = bench.ask();
+    assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
+    assert_eq!(bench.nts().attempts, 0);
+}
+
 /// Everything in which an answer differs from the true one, and the rule that finds it.
 #[test]
 fn no_attack_without_the_keys_changes_anything() {
