@@ -78,6 +78,7 @@ impl Engine {
                 self.outbox.event(Event::KeyEstablishmentFailed { name, reason });
             }
         }
+        self.replace_unfit(now);
         self.send_requests(now);
     }
 

@@ -480,3 +480,82 @@ fn stopping_ends_the_slew() {
     world.settle();
     assert!(world.now.frequency.abs() < 20e-6, "{}", world.now.frequency);
 }
+
+impl World {
+    /// Answers what was asked for last: with keys for the NTP server at this address, or with none.
+    fn give_keys(&mut self, server: Option<&str>) {
+        let wanted = self.keys_wanted.last().expect("keys are wanted");
+        let algorithm = timeball_auth::nts::AeadAlgorithm::AesSivCmac256;
+        let secrets = timeball_auth::nts::SessionSecrets::new(algorithm, &[1; 32], &[2; 32]);
+        let session = server.map(|server| association::NtsSession {
+            secrets: secrets.expect("the length of the keys"),
+            alternative: None,
+            cookies: (1..=8).map(|number| vec![number; 100]).collect(),
+            server: Some(SocketAddr::new(ip(server), timeball_wire::NTP_PORT)),
+            validity: None,
+            age: 0.0,
+        });
+        let result = session.map(Box::new).ok_or_else(|| "nobody there".to_owned());
+        let source = wanted.source;
+        self.engine.handle(self.now, Input::KeysEstablished { source, result });
+    }
+
+    /// Runs until keys are wanted once more, this long (s) at most, and answers of whom and rather for
+    /// another NTP server than which.
+    fn next_wish_for_keys(&mut self, seconds: f64) -> Option<(IpAddr, Option<IpAddr>)> {
+        let (before, mut waited) = (self.keys_wanted.len(), 0.0);
+        while self.keys_wanted.len() == before && waited < seconds {
+            self.run(1.0);
+            waited += 1.0;
+        }
+        let wanted = self.keys_wanted.get(before)?;
+        Some((wanted.address.ip(), wanted.unwanted.map(|server| server.ip())))
+    }
+}
+
+fn with_nts(mut settings: Settings) -> Settings {
+    for source in &mut settings.sources {
+        source.association.authentication = association::Authentication::Nts(Default::default());
+    }
+    settings
+}
+
+/// Nobody waits for a host to come back that has others beside it.
+#[test]
+fn keys_are_asked_of_the_next_host_of_a_name_when_one_has_none() {
+    let mut world = World::new(with_nts(settings(&["nts.example"])), Span::ZERO, &[]);
+    world.names.insert("nts.example", vec!["192.0.2.1", "192.0.2.2"]);
+    for attempt in 0..3 {
+        let asked = world.next_wish_for_keys(60.0);
+        assert_eq!(asked, Some((ip("192.0.2.1"), None)), "{attempt}");
+        world.give_keys(None);
+    }
+    assert_eq!(world.next_wish_for_keys(30.0), Some((ip("192.0.2.2"), None)));
+    let replaced = |event: &Event| matches!(event, Event::Replaced { reason, .. } if reason == "it gives no keys");
+    assert_eq!(world.events.iter().filter(|event| replaced(event)).count(), 1);
+}
+
+/// Neither one that is silent nor one that another source has.
+#[test]
+fn keys_are_wanted_for_another_ntp_server_than_one_of_no_use() {
+    let names = ["192.0.2.1", "192.0.2.2"];
+    let mut world = World::new(with_nts(settings(&names)), Span::ZERO, &[]);
+    // The second source has an NTP server of its own.
+    assert!(world.next_wish_for_keys(5.0).is_some());
+    while world.keys_wanted.len() < 2 {
+        world.run(1.0);
+    }
+    world.give_keys(Some("198.51.100.7"));
+    let first = world.keys_wanted.remove(0);
+    world.keys_wanted.push(first);
+    world.give_keys(Some("198.51.100.7"));
+    world.settle();
+    let failed = |event: &Event| matches!(event, Event::KeyEstablishmentFailed { reason, .. } if reason.contains("another source's"));
+    assert!(world.events.iter().any(failed), "{:?}", world.events);
+    let again = world.next_wish_for_keys(30.0);
+    assert_eq!(again, Some((ip("192.0.2.1"), Some(ip("198.51.100.7")))));
+    world.give_keys(Some("198.51.100.8"));
+    // Neither of them answers.
+    let silent = world.next_wish_for_keys(3600.0).expect("all cookies are used up");
+    assert!([Some(ip("198.51.100.7")), Some(ip("198.51.100.8"))].contains(&silent.1), "{silent:?}");
+}
