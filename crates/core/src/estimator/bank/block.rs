@@ -186,7 +186,7 @@ impl<const N: usize> Block<N> {
         let mut log_likelihood = Lanes::ZERO;
         for way in Way::BOTH {
             let sight = self.now.sight(way);
-            let odds = self.odds_of_next(way);
+            let odds = self.odds_of_next(way, wide[0]);
             let tilted = self.queues.tilt(way.index(), sample.on(way), &sight.predicted, &odds);
             self.now.observe(&sight, &tilted.site);
             sites[way.index()] = tilted.site;
@@ -220,12 +220,17 @@ impl<const N: usize> Block<N> {
         self.log_likelihood = self.log_likelihood.max(Lanes::all(least));
     }
 
-    fn odds_of_next(&self, way: Way) -> Lanes {
+    /// Of the outbound way this is known already when it comes to the inbound one.
+    fn odds_of_next(&self, way: Way, outbound: Lanes) -> Lanes {
         match self.queues.shape() {
             Shape::Normal => Lanes::ZERO,
             Shape::Queueing => {
                 let past = local::of_next(self.wide.iter().map(|wide| wide[way.index()]));
-                local::odds(self.queues.way(way.index()).wide_share, past)
+                let near = match way {
+                    Way::Outbound => past,
+                    Way::Inbound => past.and_other_way(outbound),
+                };
+                local::odds(self.queues.way(way.index()).wide_share, near)
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Congestion lasts: a packet is the likelier to have waited long if those before and after it have.
+//! Congestion lasts: a packet is the likelier to have waited long if those before and after it have,
+//! and if the one it answers has.
 //!
 //! The probability w of one packet is the mean of the path's and of what its neighbours turned out to
 //! be, the nearer ones counting more.
@@ -8,9 +9,10 @@ use super::lanes::Lanes;
 /// Weight of a neighbour against the next nearer one.
 const FADING: f64 = 0.7;
 /// The odds are raised to this power: neighbours are of one mind, or there is no congestion.
-const SHARPENING: f64 = 3.0;
-/// Smallest and largest w.
-const LIMITS: (f64, f64) = (0.002, 0.99);
+const SHARPENING: f64 = 2.0;
+/// Smallest and largest w. When congestion begins, every hypothesis pays for the first packets that
+/// waited unexpectedly; if that were dear, it would seem likelier that the clock has moved.
+const LIMITS: (f64, f64) = (0.01, 0.99);
 
 /// Neighbours on one side of a packet or on both, with their weights.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,11 @@ impl Neighbours {
     pub(super) fn pass(&mut self, wide: Lanes) {
         self.sum = (self.sum + wide) * FADING;
         self.weight = (self.weight + 1.0) * FADING;
+    }
+
+    /// The other way of the same exchange is a neighbour, too.
+    pub(super) fn and_other_way(self, wide: Lanes) -> Self {
+        Self { sum: self.sum + wide * FADING, weight: self.weight + FADING }
     }
 
     /// Those of both sides, of which there are so many.
@@ -87,8 +94,15 @@ mod tests {
             odds(Lanes::all(0.05), of_next(std::iter::repeat_n(Lanes::all(wide), 20))).0[0]
         };
         let probability = |odds: f64| 1.0 / (1.0 + (-odds).exp());
-        assert!(probability(odds(1.0)) > 0.9);
-        assert!((probability(odds(0.0)) - 0.002).abs() < 1e-9);
+        assert!(probability(odds(1.0)) > 0.8);
+        assert!((probability(odds(0.0)) - 0.01).abs() < 1e-9);
         assert!(odds(0.3) < odds(0.6));
+    }
+
+    #[test]
+    fn where_a_request_waited_the_answer_may_have_waited_too() {
+        let quiet = of_next(std::iter::repeat_n(Lanes::all(0.0), 20));
+        let odds = |wide: f64| odds(Lanes::all(0.05), quiet.and_other_way(Lanes::all(wide))).0[0];
+        assert!(odds(1.0) > odds(0.0) + 1.0);
     }
 }

@@ -29,7 +29,7 @@ const MOST_LONGER: f64 = 2.0;
 /// Shortest and longest interval (s) that is thought of.
 const LIMITS: (f64, f64) = (1.0 / 128.0, 131_072.0);
 /// A path has this share of unusually long times in queues before they cost anything.
-const USUAL: f64 = 0.08;
+const USUAL: f64 = 0.05;
 /// How fast the typical delay is forgotten.
 const FORGETTING: f64 = 0.05;
 
