@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use timeball_auth::key_file::Format;
 use timeball_auth::nts::AeadAlgorithm;
 use timeball_core::server::RateLimit;
+use timeball_wire::nts_ke::NTS_KE_PORT;
 
 /// Everything an operator can ask for: what the engine shall do, and the matters of the daemon
 /// around it.
@@ -193,7 +194,7 @@ impl Default for KeyEstablishment {
     fn default() -> Self {
         Self {
             certificates: Vec::new(),
-            port: 4460,
+            port: NTS_KE_PORT,
             own_thread: true,
             max_connections: 100,
             ntp_server: None,

@@ -157,6 +157,7 @@ fn limit(limit: f64) -> Option<f64> {
 #[cfg(test)]
 pub(super) mod tests {
     use timeball_wire::cmdmon::{Float, Name};
+    use timeball_wire::nts_ke::NTS_KE_PORT;
 
     use super::*;
 
@@ -176,7 +177,7 @@ pub(super) mod tests {
             min_samples: -1,
             max_samples: -1,
             key_id: 0,
-            nts_port: 4460,
+            nts_port: NTS_KE_PORT.into(),
             max_delay: Float::from(3.0),
             max_delay_ratio: Float::ZERO,
             max_delay_dev_ratio: Float::from(10.0),
@@ -256,7 +257,7 @@ pub(super) mod tests {
         assert_eq!(refused(added("")), Status::InvalidName);
         assert_eq!(refused(added("two words")), Status::InvalidName);
         let nts = NewSource { flags: SourceFlags::NTS, ..added("ntp.example") };
-        let server = NtsServer { port: 4460, certificate_set: 0 };
+        let server = NtsServer { port: NTS_KE_PORT, certificate_set: 0 };
         let association = settings(&nts).unwrap().association;
         assert_eq!(association.authentication, Authentication::Nts(server));
         assert_eq!(refused(NewSource { kind: NewSourceKind::Peer, ..nts }), Status::Invalid);

@@ -20,7 +20,7 @@ pub enum TcpPort {
 /// The port of NTP, which does not use TCP.
 pub const NTP: u16 = timeball_wire::NTP_PORT;
 /// The port of NTS key establishment (RFC 8915 §4).
-pub const NTS_KE: u16 = 4460;
+pub const NTS_KE: u16 = timeball_wire::nts_ke::NTS_KE_PORT;
 
 impl TcpPort {
     /// Connects, says nothing, and hangs up.

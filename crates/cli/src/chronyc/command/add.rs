@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use timeball_host::resolver::AddressFamily;
 use timeball_wire::cmdmon::{Float, Name, NewSource, NewSourceKind, SourceFlags};
+use timeball_wire::nts_ke::NTS_KE_PORT;
 
 use super::words::Words;
 use crate::chronyc::names;
@@ -151,7 +152,7 @@ fn with_defaults(kind: NewSourceKind, name: Name) -> NewSource {
         min_samples: -1,
         max_samples: -1,
         key_id: 0,
-        nts_port: 4460,
+        nts_port: NTS_KE_PORT.into(),
         max_delay: Float::from(3.0),
         max_delay_ratio: Float::ZERO,
         max_delay_dev_ratio: Float::from(10.0),

@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use super::super::rule::{Chain, Match, Rule, Verdict};
 use super::{Commands, Memory};
 
-pub(super) const NTP: u16 = 123;
+pub(super) const NTP: u16 = timeball_wire::NTP_PORT;
 /// chrony's command port.
 const CHRONY: u16 = 323;
 /// NTS key establishment (RFC 8915 §4).
-pub(super) const NTS_KE: u16 = 4460;
+pub(super) const NTS_KE: u16 = timeball_wire::nts_ke::NTS_KE_PORT;
 /// Eight requests two seconds apart are what a client may send at its start; a network of many behind
 /// one address sends more. Beyond this nobody wants the time.
 const REQUESTS: Match = Match::Above { per_second: 16, burst: 64 };
