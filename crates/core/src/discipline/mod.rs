@@ -341,7 +341,12 @@ impl Discipline {
         if !self.controls_clock() {
             return;
         }
-        let limits = Limits { max_rate: self.settings.max_slew, frequency: self.base_frequency() };
+        let goes_on = self.slew_end.is_some_and(|end| now.monotonic < end);
+        let limits = Limits {
+            max_rate: self.settings.max_slew,
+            frequency: self.base_frequency(),
+            under_way: if goes_on { self.slew_rate } else { 0.0 },
+        };
         let slew = slew::plan(offset, haste, limits);
         self.slew_end = slew.map(|slew| now.monotonic + slew.duration);
         self.run(slew.map_or(0.0, |slew| slew.rate), timeline, out);

@@ -29,6 +29,9 @@ pub struct Limits {
     pub max_rate: f64,
     /// The frequency (s/s) that the clock runs at without a slew.
     pub frequency: f64,
+    /// The rate (s/s) of a slew that has not ended yet. An update that finds what is left of its offset
+    /// is no reason to take longer over it.
+    pub under_way: f64,
 }
 
 /// An offset (s) too small to be worth a command: a tick of the clock.
@@ -64,7 +67,12 @@ pub fn plan(offset: f64, haste: Haste, limits: Limits) -> Option<Slew> {
             let pace = pace.seconds();
             (pace / 4.0).clamp(SHORTEST, LONGEST.max(LONGEST_SHARE * pace))
         }
-        Haste::Area(area) => (area / offset.abs()).clamp(SHORTEST, LONGEST_FOR_AREA),
+        Haste::Area(area) => {
+            let anew = area / offset.abs();
+            let on = offset / limits.under_way;
+            let goes_on = limits.under_way != 0.0 && on > 0.0;
+            (if goes_on { anew.min(on) } else { anew }).clamp(SHORTEST, LONGEST_FOR_AREA)
+        }
     };
     let room = (KERNEL_LIMIT - limits.frequency * offset.signum()).max(LEAST_RATE);
     let max_rate = limits.max_rate.min(room);
@@ -81,7 +89,7 @@ pub fn plan(offset: f64, haste: Haste, limits: Limits) -> Option<Slew> {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { max_rate: 1000e-6, frequency: 0.0 };
+    const LIMITS: Limits = Limits { max_rate: 1000e-6, frequency: 0.0, under_way: 0.0 };
 
     /// What a clock gains by the slew against one that runs at the frequency alone.
     fn removed(slew: Slew, limits: Limits) -> f64 {
@@ -105,7 +113,7 @@ mod tests {
     #[test]
     fn a_fast_slew_of_a_fast_clock_is_exact() {
         for frequency in [-0.05, -5e-3, 0.0, 5e-3, 0.05] {
-            let limits = Limits { max_rate: 83_333e-6, frequency };
+            let limits = Limits { max_rate: 83_333e-6, frequency, ..LIMITS };
             for offset in [-100.0, -0.3, 0.3, 100.0] {
                 for haste in [Haste::Pace(Span::ZERO), Haste::Area(1.0), Haste::Area(1e-3)] {
                     let slew = plan(offset, haste, limits).expect("worth a slew");
@@ -120,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_hundred_seconds_take_no_longer_than_they_must() {
-        let limits = Limits { max_rate: 1.0 / 12.0, frequency: 0.0 };
+        let limits = Limits { max_rate: 1.0 / 12.0, ..LIMITS };
         let slew = plan(-100.0, Haste::Area(1e-3), limits).expect("worth a slew");
         assert_eq!(slew.duration, Span::from_secs(1100), "the clock is the slower one");
     }
@@ -144,6 +152,21 @@ mod tests {
         assert_eq!(duration(-1e-3), 10.0);
         assert_eq!(duration(1e-7), LONGEST_FOR_AREA);
         assert!((duration(0.1) - 100.1).abs() < 1e-9, "the rate limit");
+    }
+
+    #[test]
+    fn what_is_left_of_an_offset_takes_no_longer_than_it_was_to_take() {
+        let duration = |offset, under_way| {
+            let limits = Limits { under_way, ..LIMITS };
+            let slew = plan(offset, Haste::Area(1e-2), limits).expect("worth a slew");
+            slew.duration.seconds()
+        };
+        assert_eq!(duration(1e-3, 0.0), 10.0);
+        assert_eq!(duration(0.5e-3, 1e-4), 5.0, "and not 20");
+        assert_eq!(duration(-0.5e-3, -1e-4), 5.0);
+        assert_eq!(duration(-0.5e-3, 1e-4), 20.0, "the other way");
+        assert_eq!(duration(0.5e-3, 1e-6), 20.0, "more than was thought");
+        assert_eq!(duration(1e-5, 1e-4), SHORTEST);
     }
 
     #[test]
