@@ -9,7 +9,7 @@ use common::{SERVER, World};
 use timeball_core::Engine;
 use timeball_core::Settings;
 use timeball_core::association::Connectivity;
-use timeball_core::engine::dump::{Sample, SourceDump};
+use timeball_core::engine::{Origin, Sample, SourceDump};
 use timeball_core::settings::SourceSettings;
 use timeball_wire::{LeapIndicator, Span};
 
@@ -29,7 +29,7 @@ fn a_restarted_engine_knows_at_once_what_the_last_one_did() {
     let mut world = world(41);
     let dumps = world.nodes[0].engine.dump(world.now(0));
     assert_eq!(dumps.len(), 1);
-    assert_eq!(dumps[0].address.to_string(), SERVER);
+    assert_eq!(dumps[0].origin, Origin::Address(SERVER.parse().expect("an address")));
     assert_eq!((dumps[0].reach, dumps[0].stratum), (0xff, 1));
     assert!(dumps[0].samples.len() > 10);
     for sample in &dumps[0].samples {
@@ -94,14 +94,17 @@ fn what_cannot_be_is_left_out() {
     ];
     world.restart(0, settings());
     let dump = SourceDump {
-        address: SERVER.parse().expect("an address"),
+        origin: Origin::Address(SERVER.parse().expect("an address")),
         authenticated: false,
         reach: 1,
         stratum: 3,
         leap: LeapIndicator::NoWarning,
         samples,
     };
-    let other = SourceDump { address: "192.0.2.200".parse().expect("an address"), ..dump.clone() };
+    let other = SourceDump {
+        origin: Origin::Address("192.0.2.200".parse().expect("an address")),
+        ..dump.clone()
+    };
     world.nodes[0].engine.restore(now, vec![other, dump]);
     world.settle(0);
     assert_eq!(world.nodes[0].engine.dump(world.now(0))[0].samples.len(), 1);

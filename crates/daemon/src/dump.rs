@@ -9,17 +9,18 @@
 //! ```
 //!
 //! with a last line for each measurement, oldest first. An offset is positive where the system clock
-//! is ahead, and what adds up on the way to the reference clock includes the way to the server.
+//! is ahead, and what adds up on the way to the reference clock includes the way to the server. The
+//! file has the name of the source's address, or of a reference clock's identifier; a clock's `NAME`
+//! is a dot.
 
 use std::fs;
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use timeball_core::engine::{Sample, SourceDump};
-use timeball_core::settings::SourceSettings;
+use timeball_core::Settings;
+use timeball_core::engine::{Origin, Sample, SourceDump};
 use timeball_host::atomic_file;
-use timeball_wire::{LeapIndicator, Timestamp};
+use timeball_wire::{LeapIndicator, ReferenceId, Timestamp};
 
 use crate::error::Error;
 use crate::event_loop::EventLoop;
@@ -33,6 +34,10 @@ const MAX_LENGTH: u64 = 1 << 20;
 const MAX_SAMPLES: usize = 1024;
 /// Length of the reach register.
 const REACH_BITS: u32 = 8;
+/// The name of what has no name.
+const NAMELESS: &str = ".";
+/// Before the identifier in the name of a reference clock's file.
+const CLOCK_PREFIX: &str = "refid:";
 
 /// A dump and the name of its source.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,11 +56,12 @@ impl EventLoop {
         let Some(directory) = self.config.files.dump_directory.clone() else { return Ok(false) };
         let now = self.now()?;
         let sources = self.engine.report(now).sources;
-        let name_of = |dump: &SourceDump| {
-            sources
+        let name_of = |dump: &SourceDump| match dump.origin {
+            Origin::Address(address) => sources
                 .iter()
-                .find(|source| source.address == Some(dump.address))
-                .map_or_else(|| dump.address.to_string(), |source| source.name.clone())
+                .find(|source| source.address == Some(address))
+                .map_or_else(|| address.to_string(), |source| source.name.clone()),
+            Origin::Clock(_) => NAMELESS.to_owned(),
         };
         let dumps = self.engine.dump(now).into_iter();
         let named: Vec<NamedDump> =
@@ -72,7 +78,7 @@ impl EventLoop {
     pub(crate) fn restore_measurements(&mut self, wanted: bool) -> Result<(), Error> {
         let Some(directory) = self.config.files.dump_directory.clone() else { return Ok(()) };
         if wanted {
-            let dumps = load(&directory, &self.config.engine.sources);
+            let dumps = load(&directory, &self.config.engine);
             let now = self.now()?;
             self.engine.restore(now, dumps);
         }
@@ -84,7 +90,7 @@ impl EventLoop {
 /// Writes one file for each source. What cannot be written is an error in the log.
 fn save(directory: &Path, dumps: &[NamedDump]) {
     for named in dumps {
-        let path = path_of(directory, named.dump.address);
+        let path = path_of(directory, named.dump.origin);
         if let Err(error) = atomic_file::replace(&path, format(named).as_bytes()) {
             tracing::error!("Could not write {} : {error}", path.display());
         }
@@ -93,26 +99,58 @@ fn save(directory: &Path, dumps: &[NamedDump]) {
 
 /// Reads the dumps of these sources. One that cannot be made use of is a warning; so is what was
 /// measured without a key, if the source has one now.
-fn load(directory: &Path, sources: &[SourceSettings]) -> Vec<SourceDump> {
+fn load(directory: &Path, settings: &Settings) -> Vec<SourceDump> {
     let mut dumps = Vec::new();
-    for (address, path) in files(directory) {
-        let source_of = |named: &NamedDump| sources.iter().find(|source| source.name == named.name);
-        let usable = |named: &NamedDump| {
-            source_of(named).is_none_or(|source| {
-                named.dump.authenticated || !source.association.authentication.is_required()
-            })
-        };
-        match read(&path, address).map(|named| named.filter(usable)) {
-            Ok(Some(named)) if source_of(&named).is_some() => {
-                tracing::info!("Loaded dump file for {address}");
+    for (origin, path) in files(directory) {
+        let label = label(origin);
+        match read(&path, origin).map(|named| named.map(|named| (use_of(&named, settings), named)))
+        {
+            Ok(Some((Use::Wanted, named))) => {
+                tracing::info!("Loaded dump file for {label}");
                 dumps.push(named.dump);
             }
-            Ok(Some(_)) => {}
-            Ok(None) => tracing::warn!("Could not load dump file for {address}"),
-            Err(error) => tracing::warn!("Could not load dump file for {address} : {error}"),
+            Ok(Some((Use::Nobodys, _))) => {}
+            Ok(Some((Use::Unproved, _)) | None) => {
+                tracing::warn!("Could not load dump file for {label}");
+            }
+            Err(error) => tracing::warn!("Could not load dump file for {label} : {error}"),
         }
     }
     dumps
+}
+
+/// What a dump is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Wanted,
+    /// No source is its own.
+    Nobodys,
+    /// Its source has a key now.
+    Unproved,
+}
+
+fn use_of(named: &NamedDump, settings: &Settings) -> Use {
+    match named.dump.origin {
+        Origin::Address(_) => {
+            let source = settings.sources.iter().find(|source| source.name == named.name);
+            let Some(source) = source else { return Use::Nobodys };
+            let proved =
+                named.dump.authenticated || !source.association.authentication.is_required();
+            if proved { Use::Wanted } else { Use::Unproved }
+        }
+        Origin::Clock(id) => {
+            let has = settings.reference_clocks.iter().any(|clock| clock.reference_id == id);
+            if has { Use::Wanted } else { Use::Nobodys }
+        }
+    }
+}
+
+/// A source as the log calls it.
+fn label(origin: Origin) -> String {
+    match origin {
+        Origin::Address(address) => address.to_string(),
+        Origin::Clock(id) => id.display(0).to_string(),
+    }
 }
 
 /// Removes the dumps: they are of no use once the clock has been adjusted.
@@ -125,26 +163,41 @@ fn remove(directory: &Path) {
 }
 
 /// Files with the name of a dump.
-fn files(directory: &Path) -> Vec<(IpAddr, PathBuf)> {
+fn files(directory: &Path) -> Vec<(Origin, PathBuf)> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<_> = paths
         .filter(|path| path.extension().is_some_and(|extension| extension == "dat"))
-        .filter_map(|path| Some((path.file_stem()?.to_str()?.parse().ok()?, path)))
+        .filter_map(|path| Some((origin_of(path.file_stem()?.to_str()?)?, path)))
         .collect();
-    files.sort();
+    files.sort_by(|(_, one), (_, other)| one.cmp(other));
     files
 }
 
-fn path_of(directory: &Path, address: IpAddr) -> PathBuf {
-    directory.join(format!("{address}.dat"))
+fn path_of(directory: &Path, origin: Origin) -> PathBuf {
+    directory.join(match origin {
+        Origin::Address(address) => format!("{address}.dat"),
+        Origin::Clock(id) => {
+            format!("{CLOCK_PREFIX}{:08x}.dat", u32::from_be_bytes(id.to_bytes()))
+        }
+    })
 }
 
-fn read(path: &Path, address: IpAddr) -> io::Result<Option<NamedDump>> {
+/// The source whose dump has this name.
+fn origin_of(stem: &str) -> Option<Origin> {
+    let Some(digits) = stem.strip_prefix(CLOCK_PREFIX) else {
+        return stem.parse().ok().map(Origin::Address);
+    };
+    let hexadecimal = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = u32::from_str_radix(digits, 16).ok().filter(|_| hexadecimal)?;
+    Some(Origin::Clock(ReferenceId::from_bytes(id.to_be_bytes())))
+}
+
+fn read(path: &Path, origin: Origin) -> io::Result<Option<NamedDump>> {
     if fs::metadata(path)?.len() > MAX_LENGTH {
         return Err(io::Error::other("too long for a dump"));
     }
-    Ok(parse(&fs::read_to_string(path)?, address))
+    Ok(parse(&fs::read_to_string(path)?, origin))
 }
 
 fn format(named: &NamedDump) -> String {
@@ -179,7 +232,7 @@ const fn number(value: f64) -> Exponent {
 }
 
 /// `None` if it is no dump, or one that nobody could have written.
-fn parse(text: &str, address: IpAddr) -> Option<NamedDump> {
+fn parse(text: &str, origin: Origin) -> Option<NamedDump> {
     let mut lines = text.lines();
     if lines.next()? != IDENTIFIER {
         return None;
@@ -195,7 +248,7 @@ fn parse(text: &str, address: IpAddr) -> Option<NamedDump> {
     let samples: Option<Vec<Sample>> = (0..count).map(|_| sample(lines.next()?)).collect();
     Some(NamedDump {
         name,
-        dump: SourceDump { address, authenticated, reach, stratum, leap, samples: samples? },
+        dump: SourceDump { origin, authenticated, reach, stratum, leap, samples: samples? },
     })
 }
 
@@ -257,8 +310,9 @@ const fn leap_of(number: u8) -> Option<LeapIndicator> {
 #[cfg(test)]
 mod tests {
     use timeball_auth::KeyId;
-
     use timeball_core::association::Authentication;
+    use timeball_core::reference_clock;
+    use timeball_core::settings::SourceSettings;
 
     use super::*;
 
@@ -274,7 +328,7 @@ mod tests {
         NamedDump {
             name: "ntp.example".to_owned(),
             dump: SourceDump {
-                address: "192.0.2.1".parse().unwrap(),
+                origin: address("192.0.2.1"),
                 authenticated: false,
                 reach: 0o377,
                 stratum: 2,
@@ -284,8 +338,16 @@ mod tests {
         }
     }
 
-    fn source(name: &str) -> SourceSettings {
-        SourceSettings::server(name)
+    fn address(text: &str) -> Origin {
+        Origin::Address(text.parse().unwrap())
+    }
+
+    fn servers(sources: &[SourceSettings]) -> Settings {
+        Settings { sources: sources.to_vec(), ..Settings::default() }
+    }
+
+    fn server(name: &str) -> Settings {
+        servers(&[SourceSettings::server(name)])
     }
 
     const TEXT: &str = "SRC0\nntp.example\n0 377 8 2 1\n2 0\n\
@@ -297,21 +359,22 @@ mod tests {
     #[test]
     fn the_form_is_chronyds() {
         assert_eq!(format(&named()), TEXT);
-        assert_eq!(parse(TEXT, named().dump.address), Some(named()));
+        assert_eq!(parse(TEXT, named().dump.origin), Some(named()));
     }
 
     #[test]
     fn what_no_key_has_proved_is_nothing_to_a_source_with_one() {
         let directory = tempfile::tempdir().unwrap();
-        let mut with_key = source("ntp.example");
+        let mut with_key = SourceSettings::server("ntp.example");
         with_key.association.authentication = Authentication::Key(KeyId::new(1).unwrap());
         save(directory.path(), &[named()]);
-        assert_eq!(load(directory.path(), &[with_key.clone()]), []);
+        let with_key = servers(&[with_key]);
+        assert_eq!(load(directory.path(), &with_key), []);
         let mut proved = named();
         proved.dump.authenticated = true;
         save(directory.path(), &[proved.clone()]);
-        assert_eq!(load(directory.path(), &[with_key]), [proved.dump.clone()]);
-        assert_eq!(load(directory.path(), &[source("ntp.example")]), [proved.dump]);
+        assert_eq!(load(directory.path(), &with_key), [proved.dump.clone()]);
+        assert_eq!(load(directory.path(), &server("ntp.example")), [proved.dump]);
     }
 
     #[test]
@@ -322,16 +385,42 @@ mod tests {
         assert!(directory.path().join("192.0.2.1.dat").exists());
         fs::write(directory.path().join("192.0.2.2.dat"), "SRC0\nntp.example\n").unwrap();
         fs::write(directory.path().join("notes.dat"), "SRC0\n").unwrap();
-        assert_eq!(load(directory.path(), &[source("ntp.example")]), [dump()]);
-        assert_eq!(load(directory.path(), &[source("other.example")]), []);
+        assert_eq!(load(directory.path(), &server("ntp.example")), [dump()]);
+        assert_eq!(load(directory.path(), &server("other.example")), []);
         remove(directory.path());
-        assert_eq!(load(directory.path(), &[source("ntp.example")]), []);
+        assert_eq!(load(directory.path(), &server("ntp.example")), []);
         assert!(directory.path().join("notes.dat").exists(), "not ours");
     }
 
     #[test]
+    fn a_clock_is_known_again_by_its_identifier() {
+        let directory = tempfile::tempdir().unwrap();
+        let id = ReferenceId::from_bytes(*b"SHM0");
+        let dump = SourceDump { origin: Origin::Clock(id), ..named().dump };
+        save(directory.path(), &[NamedDump { name: NAMELESS.to_owned(), dump: dump.clone() }]);
+        let file = directory.path().join("refid:53484d30.dat");
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().nth(1), Some("."));
+        let with_clock = |id| {
+            let driver = reference_clock::Driver::SharedMemory { unit: 0, permissions: 0o600 };
+            let clock = reference_clock::Settings::new(driver, ReferenceId::from_bytes(id));
+            Settings { reference_clocks: vec![clock], ..Settings::default() }
+        };
+        assert_eq!(load(directory.path(), &with_clock(*b"SHM0")), [dump]);
+        assert_eq!(load(directory.path(), &with_clock(*b"SHM1")), []);
+        remove(directory.path());
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn what_is_not_the_name_of_a_dump_is_none() {
+        for stem in ["refid:53484d3", "refid:+3484d30", "refid:", "53484d30", "192.0.2", ""] {
+            assert_eq!(origin_of(stem), None, "{stem:?}");
+        }
+    }
+
+    #[test]
     fn garbage_is_no_dump() {
-        let address = named().dump.address;
+        let origin = named().dump.origin;
         for (from, to) in [
             ("SRC0", "SRC1"),
             (" 377 ", " 9 "),
@@ -349,13 +438,13 @@ mod tests {
         ] {
             let text = TEXT.replacen(from, to, 1);
             assert_ne!(text, TEXT, "{from:?}");
-            assert_eq!(parse(&text, address), None, "{from:?} → {to:?}");
+            assert_eq!(parse(&text, origin), None, "{from:?} → {to:?}");
         }
         let mut cut = TEXT;
         while let Some((index, _)) = cut.char_indices().last() {
             cut = &cut[..index];
             // A last number may be cut and still be one.
-            let read = parse(cut, address);
+            let read = parse(cut, origin);
             assert!(read.is_none() || cut.len() > TEXT.len() - 13, "{cut:?}");
         }
     }

@@ -28,7 +28,7 @@ use rand_core::{Rng, SeedableRng};
 use timeball_auth::Keys;
 use timeball_wire::Instant;
 
-pub use dump::{Sample, SourceDump};
+pub use dump::{Origin, Sample, SourceDump};
 pub use input::{
     Answer, ClockError, ClockReading, Command, CommandError, Input, PeerDatagram, ResolveError,
     SourceChange, Sources, StampQuality,
@@ -104,7 +104,7 @@ pub struct Engine {
     next_source: u32,
     foreign_steps: u64,
     suspends: u64,
-    /// What was measured before the start, by sources that have no association yet.
+    /// What was measured before the start, of sources that have no association yet.
     dumps: Vec<SourceDump>,
     /// Keys and cookies from before the start, for sources that have no association yet.
     kept_sessions: Vec<KeptSession>,
