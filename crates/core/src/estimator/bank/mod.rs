@@ -14,6 +14,7 @@
 
 mod block;
 mod events;
+mod habit;
 mod lanes;
 mod local;
 mod mixture;
@@ -33,6 +34,7 @@ use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish, limited};
 use crate::measurement::Measurement;
 use block::{Block, Counts, Oscillators, Scratch};
 use events::EXPERIENCE;
+use habit::Habit;
 use lanes::{LANES, Lanes};
 use mixture::{Path, Prediction};
 use motion::{Kind, Motion};
@@ -201,6 +203,7 @@ pub(super) struct Bank {
     hypotheses: Hypotheses,
     /// Measurements that contradict the prediction, until it is clear what they mean.
     suspects: ArrayVec<Suspect, CONFIRMATIONS>,
+    habit: Habit,
     /// Measurements since the route last changed.
     on_route: usize,
     /// When the window was last swept.
@@ -240,6 +243,7 @@ impl Bank {
             window: Window::default(),
             hypotheses: Hypotheses::new(),
             suspects: ArrayVec::new(),
+            habit: Habit::default(),
             on_route: 0,
             swept: None,
             settling: None,
@@ -267,7 +271,12 @@ impl Bank {
         sample.foreseen = prediction.offset;
         let error = sample.offset() - prediction.offset;
         let expected = (prediction.offset_variance + self.jitter().powi(2)).sqrt();
+        // What comes before says nothing of the frequency yet.
+        let foreseeable = self.window.len() >= BEGINNING;
         let stepped = self.place(sample, error, &path, &prediction);
+        if foreseeable && self.suspects.is_empty() {
+            self.habit.add(error, new_beginning(sample.delay));
+        }
         self.keep_sane(measurement);
         let samples = self.window.len();
         Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
@@ -370,7 +379,7 @@ impl Bank {
         let before = self.hypotheses.predict(&Motion::none()).frequency;
         self.swept = None;
         self.settling = Some(Settling { since: last.sample.at, pace: KNOWN_PACE });
-        if size > NEW_BEGINNING * first.sample.delay.max(1e-3) {
+        if size > new_beginning(first.sample.delay) {
             self.restart();
             for suspect in &suspects {
                 self.add(&suspect.sample.measurement());
@@ -472,8 +481,8 @@ impl Bank {
             && frequency_variance < ABSURD.powi(2)
             && offset_variance < ABSURD.powi(4);
         if !is_of_a_clock || !self.hypotheses.is_finite() {
-            let frequency = self.frequency;
-            *self = Self::new(self.settings, frequency);
+            let (frequency, habit) = (self.frequency, self.habit);
+            *self = Self { habit, ..Self::new(self.settings, frequency) };
             self.begin(Sample::new(measurement, Span::ZERO));
         }
     }
@@ -501,7 +510,7 @@ impl Bank {
                 value: prediction.frequency,
                 sd: (prediction.frequency_variance + UNTESTED * untested).sqrt(),
             },
-            jitter: self.jitter(),
+            jitter: self.jitter().max(self.habit.jumps()),
             delay,
             root_delay: newest.root_delay + delay,
             root_dispersion: newest.root_dispersion
@@ -583,6 +592,11 @@ impl Bank {
             wander: self.hypotheses.mean_of_oscillators(|walk, _| walk * walk).sqrt(),
         })
     }
+}
+
+/// A step larger than this (s), on a path with this round trip (s), is a new beginning.
+fn new_beginning(delay: f64) -> f64 {
+    NEW_BEGINNING * delay.max(1e-3)
 }
 
 /// Either the offset was stepped by about this (s), or the frequency changed this long ago (s) and the
