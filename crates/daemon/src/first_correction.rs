@@ -70,6 +70,10 @@ impl Purpose {
             }
             Self::SetOnce | Self::Measure => {}
         }
+        for source in &mut settings.sources {
+            // However soon an estimator is sure, nobody waits longer than must be.
+            source.association.maxpoll = source.association.minpoll;
+        }
         settings
     }
 }
@@ -200,7 +204,10 @@ mod tests {
         assert_eq!(start.sources[0].family, Some(Family::Ipv4));
         assert!(start.sources[0].association.iburst);
         let once = Purpose::SetOnce.settings(&config, None);
-        assert_eq!(once.sources, config.engine.sources);
+        assert_eq!(once.sources.len(), 1);
+        assert_eq!(once.sources[0].name, "192.0.2.9");
+        let association = &once.sources[0].association;
+        assert_eq!((association.minpoll.exponent(), association.maxpoll.exponent()), (6, 6));
         assert!(!once.discipline.control && !start.discipline.control);
     }
 
