@@ -283,11 +283,15 @@ impl Reading<'_> {
             samples: learnt.map_or(0, |learnt| learnt.used),
             runs: learnt.map_or(0, |learnt| learnt.runs),
             span: learnt.map_or(0.0, |learnt| learnt.span),
-            last_measurement: last.map(|last| LastMeasurement {
-                age: (self.timeline.now() - last.measurement.at).seconds(),
-                measured_offset: last.offset,
-                offset: (last.measurement.offset() - correction).seconds(),
-                bound: last.measurement.root_distance(),
+            last_measurement: last.map(|last| {
+                let age = (self.timeline.now() - last.measurement.at).seconds();
+                LastMeasurement {
+                    age,
+                    measured_offset: last.offset,
+                    // The oscillator has gained since what the clock's frequency takes away.
+                    offset: (last.measurement.offset() - correction).seconds() + clock * age,
+                    bound: last.measurement.root_distance(),
+                }
             }),
             ..SourceReport::default()
         }
