@@ -203,8 +203,8 @@ fn cause(decision: &Decision, verdicts: &[(SourceId, Verdict)]) -> Cause {
 /// What a source's measurements say of the system clock at the moment `at`.
 fn view_by(estimator: &Estimator, at: Oscillator, correction: Span) -> Option<View> {
     let view = view(&estimator.estimate(at)?, correction);
-    let span = estimator.statistics().map_or(0.0, |statistics| statistics.span);
-    Some(View { oldest: view.newest + span, ..view })
+    let memory = estimator.statistics().map_or(0.0, |statistics| statistics.memory);
+    Some(View { oldest: view.newest + memory, ..view })
 }
 
 /// A source's estimate as a statement about the system clock.

@@ -146,6 +146,8 @@ pub struct Statistics {
     pub used: usize,
     /// Time between the oldest and the newest measurement in use (s).
     pub span: f64,
+    /// Time before the newest measurement of which something is still known (s).
+    pub memory: f64,
     /// Runs of measurements in use that are on the same side of the line.
     pub runs: usize,
     /// Smallest round-trip delay of the present route (s).

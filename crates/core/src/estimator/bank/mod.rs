@@ -560,6 +560,15 @@ impl Bank {
         self.window.len()
     }
 
+    /// What left the window is not forgotten: who wants more measurements than there is room for is
+    /// told of so many, at the window's pace (s).
+    fn memory(&self, newest: Oscillator, span: f64) -> f64 {
+        let intervals = self.window.len().saturating_sub(1).max(1) as f64;
+        let wanted = self.settings.min_samples.saturating_sub(1) as f64 * span / intervals;
+        let since = self.settling.map_or(0.0, |settling| (newest - settling.since).seconds());
+        span.max(wanted.min(since))
+    }
+
     /// See [`Estimator::statistics`](super::Estimator::statistics).
     pub(super) fn statistics(&self) -> Option<Statistics> {
         let (oldest, newest) = (self.window.samples().first()?, self.window.newest()?);
@@ -575,10 +584,12 @@ impl Bank {
             })
         };
         let (outbound, inbound) = (waits(0), waits(1));
+        let span = (newest.at - oldest.at).seconds();
         Some(Statistics {
             held: self.window.len(),
             used: self.window.len(),
-            span: (newest.at - oldest.at).seconds(),
+            span,
+            memory: self.memory(newest.at, span),
             runs: 1 + runs.count(),
             delay_floor: (2.0 * path.base).max(0.0),
             typical_excess: outbound + inbound,

@@ -167,6 +167,7 @@ impl Classic {
             held: self.window.len(),
             used: fit.samples,
             span: -self.window.latest(fit.samples).first()?.t,
+            memory: -self.window.latest(fit.samples).first()?.t,
             runs: fit.runs(&self.window),
             delay_floor: self.delay_floor(),
             typical_excess: noise.typical_excess(),
