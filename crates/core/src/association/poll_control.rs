@@ -114,14 +114,21 @@ impl PollControl {
     }
 
     /// The estimator says itself when it wants to be fed.
-    fn wish(&mut self, interval: f64, settled: f64, settings: &Settings) {
+    fn wish(&mut self, interval: f64, settled: f64, samples: usize, settings: &Settings) {
         let (shortest, longest) = (settings.minpoll.seconds(), settings.maxpoll.seconds());
         if longest <= shortest {
             return;
         }
-        let patience = USUAL_TARGET / settings.poll_target.max(1) as f64;
-        let ramp = shortest + RAMP * patience * settled;
-        let interval = (patience * interval).max(shortest * LEAST).min(ramp).min(longest);
+        let target = settings.poll_target.max(1) as f64;
+        let patience = USUAL_TARGET / target;
+        // Who wants many measurements wants them before the interval grows, too.
+        let since = settled - shortest * (target - USUAL_TARGET).max(0.0);
+        let ramp = shortest + RAMP * patience * patience * since.max(0.0);
+        // And who wants few has them soon.
+        let enough = if patience > 1.0 { shortest * samples as f64 / target } else { 0.0 };
+        let ramp = ramp.max(enough);
+        let least = shortest * LEAST.min(LEAST * patience).max(1.0);
+        let interval = (patience * interval).max(least).min(ramp).min(longest);
         let (from, to) = if interval > longest * (1.0 - BLUR_AT_LONGEST / 2.0) {
             (longest * (1.0 - BLUR_AT_LONGEST), longest)
         } else {
@@ -138,7 +145,7 @@ impl PollControl {
         self.wished = None;
         if let Wish::After { interval, settled } = surprise.wish {
             self.score = 0.0;
-            self.wish(interval, settled, settings);
+            self.wish(interval, settled, surprise.samples, settings);
         }
         self.score += if surprise.samples < ENOUGH_TO_TELL || surprise.wish != Wish::None {
             0.0
@@ -240,6 +247,21 @@ mod tests {
         // An eighth of the time since the start, and no more.
         assert_eq!(after(1e9, 512.0), (6, (128.0 * 0.98, 128.0 * 1.02)));
         assert_eq!(after(1e9, 1e6), (9, (1024.0 * 0.88, 1024.0)));
+    }
+
+    #[test]
+    fn a_target_says_how_many_measurements_come_before_patience() {
+        let announced = |poll_target, samples, settled| {
+            let settings = Settings { poll_target, ..Settings::default() };
+            let mut control = PollControl::new(&settings);
+            let wish = Wish::After { interval: 1e4, settled };
+            control.measured(&Surprise { wish, ..surprise(1e-4, samples) }, &settings);
+            (control.interval(None).exponent(), control.range(control.interval(None)).0)
+        };
+        assert_eq!(announced(64, 32, 56.0 * 64.0).1, 64.0, "not before the window is full");
+        assert_eq!(announced(64, 32, 9000.0).0, 6);
+        assert_eq!(announced(1, 4, 6.0).0, 7, "256 s, and a little less");
+        assert_eq!(announced(8, 4, 6.0).0, 6);
     }
 
     #[test]
