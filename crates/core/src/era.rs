@@ -17,15 +17,22 @@ const BUILT: i64 = match i64::from_str_radix(env!("TIMEBALL_BUILT"), 10) {
     Err(_) => panic!("SOURCE_DATE_EPOCH is not a number of seconds"),
 };
 
-/// Builds of the same two hours read timestamps alike, in seconds.
-const GRAIN: i64 = 7200;
+/// So far beyond the window's edges it is the system clock that says which of the two it is: builds
+/// that are no further apart agree about every clock that is right.
+const EDGE: Span = Span::from_secs(3600);
+
+/// 2³² seconds.
+const ERA: Span = Span::from_secs(1 << 32);
 
 /// Begin of the 2³² seconds in which every timestamp on the wire is taken to lie.
-pub const START: Timestamp =
-    Timestamp::from_nanos((BUILT - DAYS_BEFORE * 86_400).div_euclid(GRAIN) * GRAIN * 1_000_000_000);
+pub const START: Timestamp = Timestamp::from_nanos((BUILT - DAYS_BEFORE * 86_400) * 1_000_000_000);
 
-/// The moment meant.
-pub fn unfold(timestamp: NtpTimestamp) -> Timestamp {
+/// The moment meant, as read when the system clock shows `clock`.
+pub fn unfold(timestamp: NtpTimestamp, clock: Timestamp) -> Timestamp {
+    let near = timestamp.unfold(clock);
+    if START - EDGE <= near && near < START + ERA + EDGE {
+        return near;
+    }
     timestamp.unfold(START + Span::from_secs(1 << 31))
 }
 
@@ -36,12 +43,36 @@ mod tests {
     #[test]
     fn the_window_begins_at_its_start_and_is_an_era_long() {
         let second = Span::from_secs(1);
-        let era = Span::from_secs(1 << 32);
-        let unfolded = |moment: Timestamp| unfold(NtpTimestamp::from(moment));
-        assert_eq!(unfolded(START), START);
-        assert_eq!(unfolded(START + era - second), START + era - second);
-        assert_eq!(unfolded(START - second), START + era - second);
-        assert_eq!(unfolded(START + era), START);
+        for clock in [START, START + Span::from_secs(1 << 31), START + ERA - second] {
+            let unfolded = |moment: Timestamp| unfold(NtpTimestamp::from(moment), clock);
+            assert_eq!(unfolded(START + EDGE), START + EDGE, "{clock}");
+            assert_eq!(unfolded(START + ERA - EDGE - second), START + ERA - EDGE - second);
+            assert_eq!(unfolded(START - EDGE - second), START + ERA - EDGE - second);
+            assert_eq!(unfolded(START + ERA + EDGE), START + EDGE);
+        }
+    }
+
+    #[test]
+    fn at_an_edge_a_clock_that_is_right_is_believed() {
+        let second = Span::from_secs(1);
+        let unfolded = |moment: Timestamp| unfold(NtpTimestamp::from(moment), moment + second);
+        for moment in [START - EDGE, START - second, START, START + second] {
+            assert_eq!(unfolded(moment), moment);
+            assert_eq!(unfolded(moment + ERA), moment + ERA);
+        }
+        let before = START - EDGE - second;
+        assert_eq!(unfolded(before), before + ERA);
+        let after = START + ERA + EDGE;
+        assert_eq!(unfolded(after), after - ERA);
+    }
+
+    #[test]
+    fn a_clock_without_a_battery_is_set_from_any_moment_of_the_window() {
+        let clock = Timestamp::from_nanos(0);
+        for years in [51, 90, 135] {
+            let moment = START + Span::from_secs(years * 365 * 86_400);
+            assert_eq!(unfold(NtpTimestamp::from(moment), clock), moment);
+        }
     }
 
     #[test]
@@ -49,6 +80,7 @@ mod tests {
         // 7 February 2036, 06:28:16 UTC: the era of 1900 ends.
         let rollover = Timestamp::from_nanos(2_085_978_496_000_000_000);
         let after = rollover + Span::from_secs(1000);
-        assert_eq!(unfold(NtpTimestamp::from(after)), after);
+        assert_eq!(unfold(NtpTimestamp::from(after), rollover), after);
+        assert_eq!(unfold(NtpTimestamp::from(after), Timestamp::from_nanos(0)), after);
     }
 }

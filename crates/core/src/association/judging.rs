@@ -294,8 +294,10 @@ impl Association {
             Form::Basic => Timing {
                 exchange: Exchange {
                     origin: pending.sent,
-                    receive: timeline.continuous(era::unfold(header.receive_timestamp)),
-                    transmit: timeline.continuous(era::unfold(header.transmit_timestamp)),
+                    receive: timeline
+                        .continuous(era::unfold(header.receive_timestamp, answer.received)),
+                    transmit: timeline
+                        .continuous(era::unfold(header.transmit_timestamp, answer.received)),
                     destination: timeline.oscillator_at(answer.received),
                 },
                 stamping: Stamping {

@@ -278,8 +278,9 @@ impl Nts {
     /// True if nothing contradicts this time of the server's.
     pub(super) fn permits(&self, header: &Header) -> bool {
         let validity = self.held.as_ref().and_then(|held| held.validity);
-        let said = era::unfold(header.transmit_timestamp);
-        validity.is_none_or(|(from, to)| (from..=to).contains(&said))
+        validity.is_none_or(|(from, to)| {
+            (from..=to).contains(&era::unfold(header.transmit_timestamp, from))
+        })
     }
 
     /// All that is worth keeping, for another program to go on with.

@@ -193,8 +193,8 @@ impl Prober {
         let oscillator = |at: Timestamp| Oscillator::from_nanos(at.nanos());
         let exchange = Exchange {
             origin: oscillator(sent),
-            receive: era::unfold(header.receive_timestamp),
-            transmit: era::unfold(header.transmit_timestamp),
+            receive: era::unfold(header.receive_timestamp, received.at),
+            transmit: era::unfold(header.transmit_timestamp, received.at),
             destination: oscillator(received.at),
         };
         let receive = quality(received);
