@@ -39,7 +39,7 @@ const NEGLIGIBLE: f64 = 1e-9;
 
 /// Shortest slew (s): a shorter one would end late by much of its length, and a client that happens
 /// to look then would see a frequency that is none.
-const SHORTEST: f64 = 2.0;
+const SHORTEST: f64 = 1.0;
 
 /// Longest slew (s) of an offset that needs no longer, by the pace of updates…
 const LONGEST: f64 = 16.0;
