@@ -54,7 +54,7 @@ const LEAST: f64 = 1.5;
 
 /// However sure an estimator soon is, the interval grows by no more than this share of the time that has
 /// passed since the start.
-const RAMP: f64 = 1.0 / 8.0;
+const RAMP: f64 = 1.0 / 10.0;
 
 /// The `poll_target` that asks for no more and no less than an estimator wishes.
 const USUAL_TARGET: f64 = 8.0;
@@ -244,8 +244,8 @@ mod tests {
         };
         assert_eq!(after(300.0, 1e6), (8, (294.0, 306.0)));
         assert_eq!(after(1.0, 1e6), (6, (96.0 * 0.98, 96.0 * 1.02)));
-        // An eighth of the time since the start, and no more.
-        assert_eq!(after(1e9, 512.0), (6, (128.0 * 0.98, 128.0 * 1.02)));
+        // A tenth of the time since the start beyond the shortest, and no more.
+        assert_eq!(after(1e9, 640.0), (6, (128.0 * 0.98, 128.0 * 1.02)));
         assert_eq!(after(1e9, 1e6), (9, (1024.0 * 0.88, 1024.0)));
     }
 
