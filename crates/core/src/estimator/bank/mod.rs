@@ -94,6 +94,9 @@ const COVERAGE: f64 = 4.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
 /// ever put to the test, at least: 1 ppm between day and night.
 const UNTESTED: f64 = 1e-17;
+/// Nobody knows better than to this share on which way the time in queues was spent. What is left of it
+/// shows how much is to be expected of an offset.
+const UNSURE: f64 = 0.005;
 
 /// The hypotheses and their weights.
 #[derive(Clone, Debug)]
@@ -292,8 +295,8 @@ impl Bank {
         let share = if share.is_finite() { share.clamp(-0.5, 0.5) } else { 0.0 };
         let excess = (limited(measurement.delay()) - shortest).max(0.0);
         Measurement {
-            outbound: measurement.outbound - Span::from_seconds((0.5 + share) * excess),
-            inbound: measurement.inbound - Span::from_seconds((0.5 - share) * excess),
+            outbound: measurement.outbound - Span::from_seconds((0.5 + share - UNSURE) * excess),
+            inbound: measurement.inbound - Span::from_seconds((0.5 - share - UNSURE) * excess),
             ..*measurement
         }
     }
