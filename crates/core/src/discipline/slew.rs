@@ -39,7 +39,13 @@ const NEGLIGIBLE: f64 = 1e-9;
 
 /// Shortest slew (s): a shorter one would end late by much of its length, and a client that happens
 /// to look then would see a frequency that is none.
-const SHORTEST: f64 = 1.0;
+const SHORTEST: f64 = 2.0;
+
+/// The same where the offset is what everybody sees,
+const SHORTEST_IF_LARGE: f64 = 1.0;
+
+/// that is from here on (s).
+const LARGE: f64 = 10e-3;
 
 /// Longest slew (s) of an offset that needs no longer, by the pace of updates…
 const LONGEST: f64 = 16.0;
@@ -62,16 +68,17 @@ pub fn plan(offset: f64, haste: Haste, limits: Limits) -> Option<Slew> {
     if offset.abs() < NEGLIGIBLE {
         return None;
     }
+    let shortest = if offset.abs() < LARGE { SHORTEST } else { SHORTEST_IF_LARGE };
     let unhurried = match haste {
         Haste::Pace(pace) => {
             let pace = pace.seconds();
-            (pace / 4.0).clamp(SHORTEST, LONGEST.max(LONGEST_SHARE * pace))
+            (pace / 4.0).clamp(shortest, LONGEST.max(LONGEST_SHARE * pace))
         }
         Haste::Area(area) => {
             let anew = area / offset.abs();
             let on = offset / limits.under_way;
             let goes_on = limits.under_way != 0.0 && on > 0.0;
-            (if goes_on { anew.min(on) } else { anew }).clamp(SHORTEST, LONGEST_FOR_AREA)
+            (if goes_on { anew.min(on) } else { anew }).clamp(shortest, LONGEST_FOR_AREA)
         }
     };
     let room = (KERNEL_LIMIT - limits.frequency * offset.signum()).max(LEAST_RATE);
@@ -124,6 +131,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_everybody_sees_is_gone_in_a_second() {
+        let limits = Limits { max_rate: 1.0 / 12.0, ..LIMITS };
+        let duration = |offset| {
+            let slew = plan(offset, Haste::Area(1e-6), limits).expect("worth a slew");
+            slew.duration.seconds()
+        };
+        assert_eq!(duration(9e-3), 2.0);
+        assert_eq!(duration(50e-3), 1.0);
     }
 
     #[test]

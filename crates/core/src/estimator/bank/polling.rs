@@ -17,7 +17,7 @@ const SHARE: f64 = 0.04;
 /// s (s²): a path is good if σ h is less. An offset to 40 µs, from a millisecond away.
 const GOOD_PATH: f64 = 4e-8;
 /// A drift may add so many times more: it turns before its growth has gone on for long.
-const DRIFT_SHARE: f64 = 12.0;
+const DRIFT_SHARE: f64 = 4.0;
 /// An interval longer than this (s) becomes longer still, by the one power, and a shorter one is drawn
 /// to it by the other. Both were found by experiment, as were κ, s and the form of σ h: with them no
 /// more packets are spent than other clients spend.
