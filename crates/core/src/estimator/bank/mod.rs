@@ -94,6 +94,9 @@ const COVERAGE: f64 = 4.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
 /// ever put to the test, at least: 1 ppm between day and night.
 const UNTESTED: f64 = 1e-17;
+/// Of a frequency that is all that is left, this is doubted at least (s/s), and no oscillator that is
+/// known runs faster than the second.
+const LEFT: (f64, f64) = (1e-7, 0.5);
 /// Nobody knows better than to this share on which way the time in queues was spent. What is left of it
 /// shows how much is to be expected of an offset.
 const UNSURE: f64 = 0.005;
@@ -159,6 +162,21 @@ impl Hypotheses {
     fn best(&self, walk: fn(&Block<3>) -> Lanes, drift: fn(&Block<4>) -> Lanes) -> f64 {
         let all = self.walks.iter().map(walk).chain(self.drifts.iter().map(drift));
         all.flat_map(|lanes| lanes.0).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// The frequency by the most probable hypothesis of which one can believe it.
+    fn sane_frequency(&self) -> Option<Frequency> {
+        let walks = self.walks.iter().map(Block::frequency);
+        let frequencies = walks.chain(self.drifts.iter().map(Block::frequency));
+        let lanes = frequencies.zip(&self.weights).flat_map(|((mean, variance), weights)| {
+            (0..LANES).map(move |lane| (mean.0[lane], variance.0[lane], weights.0[lane]))
+        });
+        let (least, largest) = LEFT;
+        let sane = lanes.filter(|(mean, variance, _)| {
+            mean.abs() < largest && (0.0..largest * largest).contains(variance)
+        });
+        sane.max_by(|a, b| a.2.total_cmp(&b.2))
+            .map(|(value, variance, _)| Frequency { value, sd: variance.sqrt().max(least) })
     }
 
     fn is_finite(&self) -> bool {
@@ -484,7 +502,9 @@ impl Bank {
             && frequency_variance < ABSURD.powi(2)
             && offset_variance < ABSURD.powi(4);
         if !is_of_a_clock || !self.hypotheses.is_finite() {
-            let (frequency, habit) = (self.frequency, self.habit);
+            // The frequency is still known to some of them.
+            let frequency = self.hypotheses.sane_frequency().unwrap_or(self.frequency);
+            let habit = self.habit;
             *self = Self { habit, ..Self::new(self.settings, frequency) };
             self.begin(Sample::new(measurement, Span::ZERO));
         }

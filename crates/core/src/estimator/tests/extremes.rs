@@ -33,3 +33,28 @@ fn whatever_the_path_and_the_pace_the_bank_finds_the_time() {
         }
     }
 }
+
+/// A frequency that was known to a hundredth and is known to a nanosecond a minute later is more than
+/// doubles can hold in one matrix: what some hypotheses lose by that, the others know.
+#[test]
+fn what_rounding_has_spoilt_is_not_all_that_was_known() {
+    for seed in 80..130 {
+        let mut world = World {
+            frequency: 1e-4,
+            walk: 1e-12,
+            ..World::with_path(seed, 1.25e-6, Queue::Exponential(1e-9))
+        };
+        let settings = Settings { method: Method::Bank, ..Settings::default() };
+        let mut estimator = Estimator::new(settings, Frequency { value: 0.0, sd: 1e-2 });
+        for count in 0..60 {
+            world.advance(64.0 + 6.0 * f64::from((count - 3).max(0)));
+            estimator.add(&world.exchange().unwrap());
+            world.advance(64.0);
+            let estimate = estimator.estimate(world.now()).unwrap();
+            let error = (estimate.offset - world.truth()).seconds().abs();
+            let case = format!("seed {seed}, {count}: {error:e} s in {estimate:?}");
+            assert!(error <= estimate.root_distance() + 2e-9, "{case}");
+            assert!(count < 6 || estimate.root_distance() < 1e-3, "{case}");
+        }
+    }
+}
