@@ -274,6 +274,15 @@ impl Bank {
 
     /// See [`Estimator::add`](super::Estimator::add).
     pub(super) fn add(&mut self, measurement: &Measurement) -> Option<Surprise> {
+        let surprise = self.take_in(measurement);
+        if self.is_sane() {
+            return surprise;
+        }
+        self.begin_again(measurement);
+        surprise.map(|surprise| Surprise { samples: self.len(), wish: self.wish(), ..surprise })
+    }
+
+    fn take_in(&mut self, measurement: &Measurement) -> Option<Surprise> {
         let measurement = &self.without_known_queues(measurement);
         let sample = Sample::new(measurement, self.origin);
         let Some(newest) = self.window.newest() else {
@@ -298,7 +307,6 @@ impl Bank {
         if foreseeable && self.suspects.is_empty() {
             self.habit.add(error, new_beginning(sample.delay));
         }
-        self.keep_sane(measurement);
         let samples = self.window.len();
         Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
     }
@@ -494,19 +502,28 @@ impl Bank {
         each_block!(self.hypotheses, block => block.move_origin(moved));
     }
 
-    /// Whatever arithmetic made of numbers that no packet should have, the bank goes on.
-    fn keep_sane(&mut self, measurement: &Measurement) {
+    fn is_sane(&self) -> bool {
         let Prediction { frequency, frequency_variance, offset_variance, .. } =
             self.hypotheses.predict(&Motion::none());
         let is_of_a_clock = frequency.abs() < ABSURD
             && frequency_variance < ABSURD.powi(2)
             && offset_variance < ABSURD.powi(4);
-        if !is_of_a_clock || !self.hypotheses.is_finite() {
-            // The frequency is still known to some of them.
-            let frequency = self.hypotheses.sane_frequency().unwrap_or(self.frequency);
-            let habit = self.habit;
-            *self = Self { habit, ..Self::new(self.settings, frequency) };
-            self.begin(Sample::new(measurement, Span::ZERO));
+        is_of_a_clock && self.hypotheses.is_finite()
+    }
+
+    /// Whatever arithmetic made of numbers that no packet should have, the bank goes on: with the
+    /// frequency that is still known to some, and with what was measured, unless it was that.
+    fn begin_again(&mut self, newest: &Measurement) {
+        let frequency = self.hypotheses.sane_frequency().unwrap_or(self.frequency);
+        let anew = Self { habit: self.habit, ..Self::new(self.settings, frequency) };
+        let held: ArrayVec<Measurement, WINDOW> = self.measurements().collect();
+        *self = anew.clone();
+        for measurement in &held {
+            self.take_in(measurement);
+        }
+        if held.is_empty() || !self.is_sane() {
+            *self = anew;
+            self.begin(Sample::new(newest, Span::ZERO));
         }
     }
 
