@@ -35,15 +35,20 @@ impl Guest {
 
     /// Ends it in good order and waits for its end.
     pub fn stop_timeball(&mut self) {
-        self.shell_ok(&format!("kill -TERM $(cat {PID})"));
-        wait::until("timeball ends", LIMIT, || {
-            if self.timeball_runs() { Err(self.timeball_log()) } else { Ok(()) }
-        });
+        self.end_timeball("TERM", 0);
     }
 
     /// Ends it without a chance to do anything.
     pub fn kill_timeball(&mut self) {
-        self.shell_ok(&format!("kill -KILL $(cat {PID})"));
+        self.end_timeball("KILL", 128 + 9);
+    }
+
+    /// The shell waits as well: told of a child's end while it reads the next command, busybox's
+    /// forgets what it has read of it.
+    fn end_timeball(&mut self, signal: &str, status: i32) {
+        let end = format!("kill -{signal} $(cat {PID}) && wait $(cat {PID})");
+        let printed = self.shell(&end);
+        assert_eq!(printed.status, status, "{end} printed:\n{}", printed.text);
     }
 
     fn timeball_runs(&mut self) -> bool {
