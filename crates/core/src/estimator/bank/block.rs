@@ -167,11 +167,6 @@ impl<const N: usize> Block<N> {
         }
     }
 
-    /// Mean (s/s) and variance of the frequency.
-    pub(super) fn frequency(&self) -> (Lanes, Lanes) {
-        (self.now.mean[1], self.now.covariance[1][1])
-    }
-
     /// All its numbers are.
     pub(super) fn is_finite(&self) -> bool {
         self.now.is_finite() && self.log_likelihood.is_finite()

@@ -94,9 +94,6 @@ const COVERAGE: f64 = 4.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
 /// ever put to the test, at least: 1 ppm between day and night.
 const UNTESTED: f64 = 1e-17;
-/// Of a frequency that is all that is left, this is doubted at least (s/s), and no oscillator that is
-/// known runs faster than the second.
-const LEFT: (f64, f64) = (1e-7, 0.5);
 /// Nobody knows better than to this share on which way the time in queues was spent. What is left of it
 /// shows how much is to be expected of an offset.
 const UNSURE: f64 = 0.005;
@@ -162,21 +159,6 @@ impl Hypotheses {
     fn best(&self, walk: fn(&Block<3>) -> Lanes, drift: fn(&Block<4>) -> Lanes) -> f64 {
         let all = self.walks.iter().map(walk).chain(self.drifts.iter().map(drift));
         all.flat_map(|lanes| lanes.0).fold(f64::NEG_INFINITY, f64::max)
-    }
-
-    /// The frequency by the most probable hypothesis of which one can believe it.
-    fn sane_frequency(&self) -> Option<Frequency> {
-        let walks = self.walks.iter().map(Block::frequency);
-        let frequencies = walks.chain(self.drifts.iter().map(Block::frequency));
-        let lanes = frequencies.zip(&self.weights).flat_map(|((mean, variance), weights)| {
-            (0..LANES).map(move |lane| (mean.0[lane], variance.0[lane], weights.0[lane]))
-        });
-        let (least, largest) = LEFT;
-        let sane = lanes.filter(|(mean, variance, _)| {
-            mean.abs() < largest && (0.0..largest * largest).contains(variance)
-        });
-        sane.max_by(|a, b| a.2.total_cmp(&b.2))
-            .map(|(value, variance, _)| Frequency { value, sd: variance.sqrt().max(least) })
     }
 
     fn is_finite(&self) -> bool {
@@ -274,15 +256,6 @@ impl Bank {
 
     /// See [`Estimator::add`](super::Estimator::add).
     pub(super) fn add(&mut self, measurement: &Measurement) -> Option<Surprise> {
-        let surprise = self.take_in(measurement);
-        if self.is_sane() {
-            return surprise;
-        }
-        self.begin_again(measurement);
-        surprise.map(|surprise| Surprise { samples: self.len(), wish: self.wish(), ..surprise })
-    }
-
-    fn take_in(&mut self, measurement: &Measurement) -> Option<Surprise> {
         let measurement = &self.without_known_queues(measurement);
         let sample = Sample::new(measurement, self.origin);
         let Some(newest) = self.window.newest() else {
@@ -307,6 +280,7 @@ impl Bank {
         if foreseeable && self.suspects.is_empty() {
             self.habit.add(error, new_beginning(sample.delay));
         }
+        self.keep_sane(measurement);
         let samples = self.window.len();
         Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
     }
@@ -502,28 +476,17 @@ impl Bank {
         each_block!(self.hypotheses, block => block.move_origin(moved));
     }
 
-    fn is_sane(&self) -> bool {
+    /// Whatever arithmetic made of numbers that no packet should have, the bank goes on.
+    fn keep_sane(&mut self, measurement: &Measurement) {
         let Prediction { frequency, frequency_variance, offset_variance, .. } =
             self.hypotheses.predict(&Motion::none());
         let is_of_a_clock = frequency.abs() < ABSURD
             && frequency_variance < ABSURD.powi(2)
             && offset_variance < ABSURD.powi(4);
-        is_of_a_clock && self.hypotheses.is_finite()
-    }
-
-    /// Whatever arithmetic made of numbers that no packet should have, the bank goes on: with the
-    /// frequency that is still known to some, and with what was measured, unless it was that.
-    fn begin_again(&mut self, newest: &Measurement) {
-        let frequency = self.hypotheses.sane_frequency().unwrap_or(self.frequency);
-        let anew = Self { habit: self.habit, ..Self::new(self.settings, frequency) };
-        let held: ArrayVec<Measurement, WINDOW> = self.measurements().collect();
-        *self = anew.clone();
-        for measurement in &held {
-            self.take_in(measurement);
-        }
-        if held.is_empty() || !self.is_sane() {
-            *self = anew;
-            self.begin(Sample::new(newest, Span::ZERO));
+        if !is_of_a_clock || !self.hypotheses.is_finite() {
+            let (frequency, habit) = (self.frequency, self.habit);
+            *self = Self { habit, ..Self::new(self.settings, frequency) };
+            self.begin(Sample::new(measurement, Span::ZERO));
         }
     }
 

@@ -6,8 +6,9 @@
 use super::lanes::Lanes;
 use super::motion::{Kind, Motion, Strength};
 
-/// Smallest share of a variance that is left of it by arithmetic in doubles.
-const EPSILON: f64 = 1e-15;
+/// Of what is taken from a variance this share stays, so that rounding never takes more than there is: a
+/// matrix that is none of covariances any more is soon full of nonsense.
+const EPSILON: f64 = 2e-15;
 
 /// One-way delays show ±θ + m (s).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,9 +156,9 @@ impl<const N: usize> State<N> {
         for i in 0..N {
             self.mean[i] += sight.gain[i] * innovation;
             for j in i..N {
-                let less = self.covariance[i][j] - sight.gain[i] * sight.gain[j] * inverse;
-                let least = self.covariance[i][i] * EPSILON;
-                let entry = if i == j { less.max(least) } else { less };
+                let learnt = sight.gain[i] * sight.gain[j] * inverse;
+                let rounding = if i == j { EPSILON } else { 0.0 };
+                let entry = self.covariance[i][j] - learnt + learnt * rounding;
                 self.covariance[i][j] = entry;
                 self.covariance[j][i] = entry;
             }
