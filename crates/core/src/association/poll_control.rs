@@ -124,10 +124,11 @@ impl PollControl {
         // Who wants many measurements wants them before the interval grows, too.
         let since = settled - shortest * (target - USUAL_TARGET).max(0.0);
         let ramp = shortest + RAMP * patience * patience * since.max(0.0);
-        // And who wants few has them soon.
-        let enough = if patience > 1.0 { shortest * samples as f64 / target } else { 0.0 };
+        // And who wants few has them soon, whatever more would tell.
+        let few = (patience - 1.0).max(0.0) / (USUAL_TARGET - 1.0);
+        let enough = shortest * (few * samples as f64 / 2.0).powi(2);
         let ramp = ramp.max(enough);
-        let least = shortest * LEAST.min(LEAST * patience).max(1.0);
+        let least = (shortest * LEAST.min(LEAST * patience).max(1.0)).max(enough);
         let interval = (patience * interval).max(least).min(ramp).min(longest);
         let (from, to) = if interval > longest * (1.0 - BLUR_AT_LONGEST / 2.0) {
             (longest * (1.0 - BLUR_AT_LONGEST), longest)
@@ -262,6 +263,17 @@ mod tests {
         assert_eq!(announced(64, 32, 9000.0).0, 6);
         assert_eq!(announced(1, 4, 6.0).0, 7, "256 s, and a little less");
         assert_eq!(announced(8, 4, 6.0).0, 6);
+    }
+
+    #[test]
+    fn who_wants_one_measurement_is_content_whatever_more_would_tell() {
+        for (poll_target, from) in [(1, 576.0), (8, 96.0)] {
+            let settings = Settings { poll_target, ..Settings::default() };
+            let mut control = PollControl::new(&settings);
+            let wish = Wish::After { interval: 10.0, settled: 1e6 };
+            control.measured(&Surprise { wish, ..surprise(1e-4, 6) }, &settings);
+            assert_eq!(control.range(control.interval(None)).0, from * (1.0 - BLUR));
+        }
     }
 
     #[test]
