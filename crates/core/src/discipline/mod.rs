@@ -64,7 +64,7 @@ const FIRST_DRIFT: Span = Span::from_secs(300);
 const DRIFT_UNCERTAINTY: f64 = 20e-6;
 
 /// What is not known of the frequency is bounded by so many standard deviations.
-const SKEW: f64 = 3.0;
+const SKEW: f64 = 2.0;
 
 /// What half a standard deviation is, as a share of the whole: offsets no larger than that are slewed
 /// for as long as `correction_time_ratio` says.

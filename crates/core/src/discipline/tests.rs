@@ -389,11 +389,11 @@ fn a_step_beyond_the_largest_change_is_not_undone_unasked() {
 #[test]
 fn an_uncertain_frequency_is_not_used() {
     let mut bench = Bench::new(Settings::default(), 0.0, 30e-6);
-    bench.discipline.set_max_update_skew(2e-8);
+    bench.discipline.set_max_update_skew(1e-8);
     bench.update();
     assert_eq!(bench.discipline.frequency().value, 0.0);
     assert_eq!(bench.discipline.updates().residual_frequency, 30e-6);
-    bench.discipline.set_max_update_skew(4e-8);
+    bench.discipline.set_max_update_skew(3e-8);
     bench.update();
     assert_eq!(bench.discipline.frequency().value, 30e-6);
     assert_eq!(bench.discipline.updates().residual_frequency, 0.0);

@@ -89,8 +89,12 @@ const KNOWN_PACE: f64 = 2.0;
 const FAR: f64 = 100.0;
 /// No clock is that fast (s/s). Larger numbers, squared a few times, would be none any more.
 const ABSURD: f64 = 1e6;
-/// Standard deviations from an estimate to the edge of the interval that is reported.
-const COVERAGE: f64 = 4.0;
+/// Standard deviations from an estimate to the edge of the interval that is reported, when there are many
+/// measurements.
+const COVERAGE: f64 = 2.5;
+/// Of so many measurements the noise itself is so badly known that it is twice as many, as in Student's
+/// distribution.
+const FEW: f64 = 2.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
 /// ever put to the test, at least: 1 ppm between day and night.
 const UNTESTED: f64 = 1e-17;
@@ -503,6 +507,7 @@ impl Bank {
             + UNTESTED * untested.powi(3) / 3.0;
         let path = self.hypotheses.path();
         let doubt = self.suspects.iter().map(|suspect| suspect.error.abs()).fold(0.0, f64::max);
+        let coverage = COVERAGE * (1.0 + FEW / self.window.len() as f64);
         let offset = prediction.offset + prediction.frequency * back;
         let delay = (2.0 * path.base).max(newest.dispersion).max(0.0);
         Some(Estimate {
@@ -518,7 +523,7 @@ impl Bank {
             root_delay: newest.root_delay + delay,
             root_dispersion: newest.root_dispersion
                 + newest.dispersion
-                + COVERAGE * variance.sqrt()
+                + coverage * variance.sqrt()
                 + doubt,
             samples: self.window.len(),
             age: at - newest.at,
