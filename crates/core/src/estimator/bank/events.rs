@@ -16,9 +16,10 @@ const SUSPICION: f64 = 5.0;
 const KNOWN_ROUTE: usize = 6;
 /// Round trips in a row that are a longer route. Congestion would vary, and the fewer they are, the less
 /// they may and the more they must stand out.
-const STEADY: [Steady; 4] = [
+const STEADY: [Steady; 5] = [
     Steady { count: 3, rise: 6.0, each: 1.5, share: 0.06, spread: 0.0 },
-    Steady { count: 4, rise: 2.0, each: 0.8, share: 0.15, spread: 1.5 },
+    Steady { count: 4, rise: 2.0, each: 0.8, share: 0.15, spread: 2.0 },
+    Steady { count: 5, rise: 2.0, each: 0.8, share: 0.3, spread: 2.0 },
     Steady { count: 6, rise: 2.0, each: 0.8, share: 0.5, spread: 2.0 },
     Steady { count: 8, rise: 2.0, each: 0.8, share: 0.8, spread: 2.5 },
 ];
@@ -34,7 +35,7 @@ struct Steady {
     rise: f64,
     /// each way by this many times of it,
     each: f64,
-    /// and they differ by no more than this share of the rise,
+    /// and but for the longest quarter they differ by no more than this share of the rise,
     share: f64,
     /// or this many times the usual time in queues.
     spread: f64,
@@ -98,20 +99,31 @@ fn longer_with(samples: &[Sample], steady: Steady, path: &Path) -> Option<Longer
     let shortest = smallest(&mut old.iter().map(round_trip));
     let usual = upper_quartile(old.iter().map(round_trip)) - shortest;
     let low = smallest(&mut new.iter().map(round_trip));
-    let high = new.iter().map(round_trip).fold(f64::NEG_INFINITY, f64::max);
+    let high = upper_quartile(new.iter().map(round_trip));
     if low <= shortest + rise * usual
         || high - low >= (share * (low - shortest)).max(spread * usual)
     {
         return None;
     }
+    // What was foreseen of the last of them may have followed the first; what follows from before
+    // them all misses what the oscillator did since.
+    let first = new.first()?;
+    let followed = |sample: &Sample| sample.foreseen;
+    let extended =
+        |sample: &Sample| first.foreseen + first.foreseen_rate * (sample.at - first.at).seconds();
+    let by = both_longer(new, path, followed).max(both_longer(new, path, extended));
+    (by > each * usual).then_some(LongerRoute { since: count - 1, by })
+}
+
+/// By how much both ways are longer, at least (s), if θ was this; 0 if one of them is so by much more.
+fn both_longer(samples: &[Sample], path: &Path, theta: impl Fn(&Sample) -> f64) -> f64 {
     let excess = |way: Way| {
-        let over = |s: &Sample| s.on(way) - way.sign() * s.foreseen - path.base;
-        smallest(&mut new.iter().map(over))
+        let over = samples.iter().map(|sample| sample.on(way) - way.sign() * theta(sample));
+        over.fold(f64::INFINITY, f64::min) - path.base
     };
     let (outbound, inbound) = (excess(Way::Outbound), excess(Way::Inbound));
     let by = outbound.min(inbound);
-    let both = by > each * usual && by > ALIKE * outbound.max(inbound);
-    both.then_some(LongerRoute { since: count - 1, by })
+    if by > ALIKE * outbound.max(inbound) { by } else { 0.0 }
 }
 
 /// The value that a quarter of the others are above.

@@ -276,6 +276,7 @@ impl Bank {
         let prediction = self.hypotheses.predict(&sample.motion);
         let path = self.hypotheses.path();
         sample.foreseen = prediction.offset;
+        sample.foreseen_rate = prediction.frequency;
         let error = sample.offset() - prediction.offset;
         let expected = (prediction.offset_variance + self.jitter().powi(2)).sqrt();
         // What comes before says nothing of the frequency yet.

@@ -37,6 +37,8 @@ pub(super) struct Sample {
     pub(super) jump: Jump,
     /// θ as predicted for it, without the origin (s).
     pub(super) foreseen: f64,
+    /// The frequency as predicted for it (s/s).
+    pub(super) foreseen_rate: f64,
 }
 
 impl Sample {
@@ -59,6 +61,7 @@ impl Sample {
             motion: Motion::none(),
             jump: Jump::default(),
             foreseen: 0.0,
+            foreseen_rate: 0.0,
         };
         sample.see_from(origin);
         sample
