@@ -43,7 +43,7 @@ const JITTER: f64 = 0.02;
 const BLUR: f64 = 0.02;
 
 /// …and at the longest interval by this, to the shorter side.
-const BLUR_AT_LONGEST: f64 = 0.12;
+const BLUR_AT_LONGEST: f64 = 0.05;
 
 /// What is lost is asked for again a little sooner: after this share of the wished interval.
 const AFTER_LOSS: f64 = 0.8;
@@ -54,7 +54,7 @@ const LEAST: f64 = 1.5;
 
 /// However sure an estimator soon is, the interval grows by no more than this share of the time that has
 /// passed since the start.
-const RAMP: f64 = 1.0 / 10.0;
+const RAMP: f64 = 1.0 / 12.0;
 
 /// The `poll_target` that asks for no more and no less than an estimator wishes.
 const USUAL_TARGET: f64 = 8.0;
@@ -245,9 +245,9 @@ mod tests {
         };
         assert_eq!(after(300.0, 1e6), (8, (294.0, 306.0)));
         assert_eq!(after(1.0, 1e6), (6, (96.0 * 0.98, 96.0 * 1.02)));
-        // A tenth of the time since the start beyond the shortest, and no more.
-        assert_eq!(after(1e9, 640.0), (6, (128.0 * 0.98, 128.0 * 1.02)));
-        assert_eq!(after(1e9, 1e6), (9, (1024.0 * 0.88, 1024.0)));
+        // A twelfth of the time since the start beyond the shortest, and no more.
+        assert_eq!(after(1e9, 768.0), (6, (128.0 * 0.98, 128.0 * 1.02)));
+        assert_eq!(after(1e9, 1e6), (9, (1024.0 * 0.95, 1024.0)));
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
         control.measured(&Surprise { wish, ..surprise(1e-4, 16) }, &settings);
         control.missed(&settings);
         let (from, to) = control.range(control.interval(None));
-        assert!((from - 1024.0 * 0.88 * 0.8).abs() < 1e-9, "{from}");
+        assert!((from - 1024.0 * 0.95 * 0.8).abs() < 1e-9, "{from}");
         assert!((to - 1024.0 * 0.8).abs() < 1e-9, "{to}");
         control.restart(&settings);
         assert_eq!(control.range(control.interval(None)), (64.0, 64.0 * 1.02));
