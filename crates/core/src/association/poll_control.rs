@@ -124,7 +124,8 @@ impl PollControl {
         // Who wants many measurements wants them before the interval grows, too.
         let since = settled - shortest * (target - USUAL_TARGET).max(0.0);
         let ramp = shortest + RAMP * patience * patience * since.max(0.0);
-        // And who wants few has them soon, whatever more would tell.
+        // And who wants few has them soon, whatever more would tell: `few` is 1 for a target of one, and 0
+        // from the usual target on.
         let few = (patience - 1.0).max(0.0) / (USUAL_TARGET - 1.0);
         let enough = shortest * (few * samples as f64 / 2.0).powi(2);
         let ramp = ramp.max(enough);

@@ -95,10 +95,9 @@ fn longer_with(samples: &[Sample], steady: Steady, path: &Path) -> Option<Longer
         return None;
     }
     let round_trip = |sample: &Sample| sample.delays[0] + sample.delays[1];
-    let smallest = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::INFINITY, f64::min);
-    let shortest = smallest(&mut old.iter().map(round_trip));
+    let shortest = smallest(old.iter().map(round_trip));
     let usual = upper_quartile(old.iter().map(round_trip)) - shortest;
-    let low = smallest(&mut new.iter().map(round_trip));
+    let low = smallest(new.iter().map(round_trip));
     let high = upper_quartile(new.iter().map(round_trip));
     if low <= shortest + rise * usual
         || high - low >= (share * (low - shortest)).max(spread * usual)
@@ -119,11 +118,15 @@ fn longer_with(samples: &[Sample], steady: Steady, path: &Path) -> Option<Longer
 fn both_longer(samples: &[Sample], path: &Path, theta: impl Fn(&Sample) -> f64) -> f64 {
     let excess = |way: Way| {
         let over = samples.iter().map(|sample| sample.on(way) - way.sign() * theta(sample));
-        over.fold(f64::INFINITY, f64::min) - path.base
+        smallest(over) - path.base
     };
     let (outbound, inbound) = (excess(Way::Outbound), excess(Way::Inbound));
     let by = outbound.min(inbound);
     if by > ALIKE * outbound.max(inbound) { by } else { 0.0 }
+}
+
+fn smallest(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(f64::INFINITY, f64::min)
 }
 
 /// The value that a quarter of the others are above.

@@ -92,7 +92,7 @@ const ABSURD: f64 = 1e6;
 /// Standard deviations from an estimate to the edge of the interval that is reported, when there are many
 /// measurements.
 const COVERAGE: f64 = 2.5;
-/// Of so many measurements the noise itself is so badly known that it is twice as many, as in Student's
+/// After so many measurements it is twice as many: the noise itself is a guess then, as in Student's
 /// distribution.
 const FEW: f64 = 2.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
