@@ -15,6 +15,7 @@
 mod block;
 mod events;
 mod habit;
+mod known_queues;
 mod lanes;
 mod local;
 mod mixture;
@@ -30,11 +31,12 @@ mod tests;
 use arrayvec::ArrayVec;
 use timeball_wire::{Oscillator, Span};
 
-use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish, limited};
+use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish};
 use crate::measurement::Measurement;
 use block::{Block, Counts, Oscillators, Scratch};
 use events::EXPERIENCE;
 use habit::Habit;
+use known_queues::KnownQueues;
 use lanes::{LANES, Lanes};
 use mixture::{Path, Prediction};
 use motion::{Kind, Motion};
@@ -98,9 +100,6 @@ const FEW: f64 = 2.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
 /// ever put to the test, at least: 1 ppm between day and night.
 const UNTESTED: f64 = 1e-17;
-/// Nobody knows better than to this share on which way the time in queues was spent. What is left of it
-/// shows how much is to be expected of an offset.
-const UNSURE: f64 = 0.005;
 
 /// The hypotheses and their weights.
 #[derive(Clone, Debug)]
@@ -211,6 +210,8 @@ pub(super) struct Bank {
     /// Measurements that contradict the prediction, until it is clear what they mean.
     suspects: ArrayVec<Suspect, CONFIRMATIONS>,
     habit: Habit,
+    /// Until they turn out to be others.
+    known_queues: Option<KnownQueues>,
     /// Measurements since the route last changed.
     on_route: usize,
     /// When the window was last swept.
@@ -251,6 +252,7 @@ impl Bank {
             hypotheses: Hypotheses::new(),
             suspects: ArrayVec::new(),
             habit: Habit::default(),
+            known_queues: KnownQueues::stated(&settings),
             on_route: 0,
             swept: None,
             settling: None,
@@ -260,7 +262,19 @@ impl Bank {
 
     /// See [`Estimator::add`](super::Estimator::add).
     pub(super) fn add(&mut self, measurement: &Measurement) -> Option<Surprise> {
-        let measurement = &self.without_known_queues(measurement);
+        let Some(known) = &mut self.known_queues else { return self.admit(measurement) };
+        known.compare(measurement);
+        if known.are_elsewhere() {
+            // Whatever was learnt from measurements that were made wrong is wrong.
+            self.forget(None);
+            return self.admit(measurement);
+        }
+        let freed = known.without(measurement);
+        self.admit(&freed)
+    }
+
+    /// Judges and takes in a measurement.
+    fn admit(&mut self, measurement: &Measurement) -> Option<Surprise> {
         let sample = Sample::new(measurement, self.origin);
         let Some(newest) = self.window.newest() else {
             self.begin(sample);
@@ -288,22 +302,6 @@ impl Bank {
         self.keep_sane(measurement);
         let samples = self.window.len();
         Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
-    }
-
-    /// The measurement without the time in queues, if the operator knows the shortest delay and which
-    /// part of what is above it was on which way.
-    fn without_known_queues(&self, measurement: &Measurement) -> Measurement {
-        let known = Some(self.settings.min_delay).filter(|delay| *delay > 0.0);
-        let (Some(shortest), Some(share)) = (known, self.settings.asymmetry) else {
-            return *measurement;
-        };
-        let share = if share.is_finite() { share.clamp(-0.5, 0.5) } else { 0.0 };
-        let excess = (limited(measurement.delay()) - shortest).max(0.0);
-        Measurement {
-            outbound: measurement.outbound - Span::from_seconds((0.5 + share - UNSURE) * excess),
-            inbound: measurement.inbound - Span::from_seconds((0.5 - share - UNSURE) * excess),
-            ..*measurement
-        }
     }
 
     /// When the next measurement would be welcome.
@@ -390,7 +388,7 @@ impl Bank {
         if size > new_beginning(first.sample.delay) {
             self.restart();
             for suspect in &suspects {
-                self.add(&suspect.sample.measurement());
+                self.admit(&suspect.sample.measurement());
             }
             return Some(last.error);
         }
@@ -489,10 +487,16 @@ impl Bank {
             && frequency_variance < ABSURD.powi(2)
             && offset_variance < ABSURD.powi(4);
         if !is_of_a_clock || !self.hypotheses.is_finite() {
-            let (frequency, habit) = (self.frequency, self.habit);
-            *self = Self { habit, ..Self::new(self.settings, frequency) };
+            let known_queues = self.known_queues.take();
+            self.forget(known_queues);
             self.begin(Sample::new(measurement, Span::ZERO));
         }
+    }
+
+    /// Forgets all that was learnt from measurements, but not how the source behaves.
+    fn forget(&mut self, known_queues: Option<KnownQueues>) {
+        let Self { settings, frequency, habit, .. } = *self;
+        *self = Self { habit, known_queues, ..Self::new(settings, frequency) };
     }
 
     /// See [`Estimator::estimate`](super::Estimator::estimate).

@@ -3,6 +3,7 @@
 mod behaviour;
 mod extremes;
 mod hostile;
+mod known_queues;
 mod outliers;
 
 use super::world::{Queue, World};
