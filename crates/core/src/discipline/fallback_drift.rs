@@ -8,19 +8,23 @@ use std::f64::consts::PI;
 
 /// An average is kept in so many parts.
 const PARTS: f64 = 64.0;
+/// It goes over so many times its period at least, before which it is not used,
+const FEWEST: f64 = 2.0;
+/// and at most.
+const MOST: f64 = 3.0;
 
 /// Updates this much rarer than the one before, or in such haste (s), say nothing of the time
 /// between them.
 const PAUSE: f64 = 4.0;
 const HASTE: f64 = 1.0;
 
-/// The mean frequency of twice a time, each moment counting by Hann's window: most in the middle, and
-/// nothing at either end, so that hardly anything is left of what goes up and down in less than that.
+/// The mean frequency of a few periods, each moment counting by Hann's window: most in the middle, and
+/// nothing at either end, so that hardly anything is left of what goes up and down in a period or less.
 #[derive(Clone, Debug)]
 struct Average {
-    /// The age (s) of what counts most, and after which it is used.
+    /// It is used after so long (s).
     period: f64,
-    /// Oldest first; together at least twice the period, once that has been seen.
+    /// Oldest first; together at least the most that is used, once that has been seen.
     parts: VecDeque<Part>,
 }
 
@@ -39,7 +43,7 @@ impl Average {
     }
 
     fn learn(&mut self, frequency: f64, interval: f64) {
-        let length = 2.0 * self.period / PARTS;
+        let length = MOST * self.period / PARTS;
         let newest = match self.parts.back_mut() {
             Some(part) if part.time < length => part,
             _ => {
@@ -52,7 +56,7 @@ impl Average {
         newest.time += interval;
         newest.gained += frequency * interval;
         while let Some(oldest) = self.parts.front()
-            && self.seen() - oldest.time >= 2.0 * self.period
+            && self.seen() - oldest.time >= MOST * self.period
         {
             self.parts.pop_front();
         }
@@ -64,11 +68,11 @@ impl Average {
     }
 
     fn is_usable(&self) -> bool {
-        self.seen() >= 2.0 * self.period
+        self.seen() >= FEWEST * self.period
     }
 
     fn frequency(&self) -> f64 {
-        let whole = 2.0 * self.period;
+        let whole = self.seen().min(MOST * self.period);
         let (mut age, mut weights, mut sum) = (0.0, 0.0, 0.0);
         for part in self.parts.iter().rev() {
             let time = part.time.min(whole - age);
@@ -140,8 +144,8 @@ mod tests {
         let short = fallback.after(64.0).expect("a frequency");
         assert!((short - 5e-6).abs() < 1e-8, "{short}");
         let long = fallback.after(1e6).expect("a frequency");
-        // Of Hann's window over 2048 s, the newest 600 s.
-        let share = 600.0 / 2048.0 - (2.0 * PI * 600.0 / 2048.0).sin() / (2.0 * PI);
+        // Of Hann's window over 3072 s, the newest 600 s.
+        let share = 600.0 / 3072.0 - (2.0 * PI * 600.0 / 3072.0).sin() / (2.0 * PI);
         assert!((long - (1e-6 + 4e-6 * share)).abs() < 5e-8, "{long}");
         assert_eq!(fallback.next_change(0.0), Some(64.0));
         assert_eq!(fallback.next_change(600.0), Some(1024.0));
@@ -157,7 +161,7 @@ mod tests {
                 fallback.learn(1e-6 + 100e-6 * (2.0 * PI * turns).sin(), 16.0);
             }
             let left = fallback.after(1024.0).expect("a frequency") - 1e-6;
-            assert!(left.abs() < 1e-6, "{left}");
+            assert!(left.abs() < 0.4e-6, "{left}");
         }
     }
 
