@@ -187,7 +187,8 @@ impl<const N: usize> Block<N> {
         for way in Way::BOTH {
             let sight = self.now.sight(way);
             let odds = self.odds_of_next(way, wide[0]);
-            let tilted = self.queues.tilt(way.index(), sample.on(way), &sight.predicted, &odds);
+            let tilted =
+                self.queues.tilt(way.index(), sample.believed_on(way), &sight.predicted, &odds);
             self.now.observe(&sight, &tilted.site);
             sites[way.index()] = tilted.site;
             wide[way.index()] = tilted.shares[1];
@@ -252,8 +253,9 @@ impl<const N: usize> Block<N> {
 
     fn remember(&mut self, way: Way, sample: &Sample, sight: &Sight<N>) {
         let odds = local::odds(self.queues.way(way.index()).wide_share, local::Neighbours::NONE);
-        let tilted = self.queues.tilt(way.index(), sample.on(way), &sight.predicted, &odds);
-        self.queues.remember(way.index(), &tilted, sample.delay);
+        let tilted =
+            self.queues.tilt(way.index(), sample.believed_on(way), &sight.predicted, &odds);
+        self.queues.remember(way.index(), &tilted, sample.believed_delay());
     }
 
     /// Nothing is known of what the measurements from `first` on say.
@@ -313,8 +315,8 @@ impl<const N: usize> Block<N> {
                         local::odds(self.queues.way(at).wide_share, neighbours)
                     }
                 };
-                let tilted = self.queues.tilt(at, sample.on(way), &cavity, &odds);
-                sums[at].add(self.queues.shape(), &tilted, sample.delay);
+                let tilted = self.queues.tilt(at, sample.believed_on(way), &cavity, &odds);
+                sums[at].add(self.queues.shape(), &tilted, sample.believed_delay());
                 adjoint.pass(way, sight, site, &projection);
                 *site = match self.queues.shape() {
                     // It says the same whatever the others say.

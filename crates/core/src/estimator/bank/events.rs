@@ -12,6 +12,8 @@ const DROP: f64 = 6.0;
 const DROP_SCALE: f64 = 0.02;
 /// An offset outside of what a measurement allows by this many standard deviations is suspect.
 const SUSPICION: f64 = 5.0;
+/// A queue is longer than the longest of the window by this much at most.
+const UNHEARD_OF: f64 = 4.0;
 /// So many measurements of a route show how long it is.
 const KNOWN_ROUTE: usize = 6;
 /// Round trips in a row that are a longer route. Congestion would vary, and the fewer they are, the less
@@ -55,7 +57,7 @@ pub(super) fn bad_beginning(before: &[Sample], sample: &Sample) -> bool {
 
 /// A shorter route: by how much the round trip is too short for the path (s).
 pub(super) fn shorter_route(sample: &Sample, path: &Path) -> Option<f64> {
-    let excess = sample.delays[0] + sample.delays[1] - 2.0 * path.base;
+    let excess = sample.round_trip() - 2.0 * path.base;
     let sd = (4.0 * path.base_variance + path.blur).sqrt() + DROP_SCALE * path.scale;
     (excess < -DROP * sd).then_some(-excess)
 }
@@ -69,6 +71,15 @@ pub(super) fn contradiction(sample: &Sample, path: &Path, prediction: &Predictio
     let outside = (low - theta).max(theta - high);
     let sd = (prediction.offset_variance + path.base_variance + path.blur / 4.0).sqrt();
     (outside > SUSPICION * sd).then_some(outside)
+}
+
+/// How long a queue (s) a packet may have waited in after these measurements: one much longer than all
+/// before is no queue, but a packet that was held back or sent twice, and would spoil what is known of
+/// the queues for long. Should it be the first of many, the limit grows with each.
+pub(super) fn longest_queue(samples: &[Sample], path: &Path) -> f64 {
+    let believed = samples.iter().map(Sample::believed_round_trip);
+    let longest = believed.fold(2.0 * path.base, f64::max) - 2.0 * path.base;
+    UNHEARD_OF * (longest + path.scale + path.blur.sqrt())
 }
 
 /// A route that became longer.
@@ -94,11 +105,10 @@ fn longer_with(samples: &[Sample], steady: Steady, path: &Path) -> Option<Longer
     if old.len() < KNOWN_ROUTE {
         return None;
     }
-    let round_trip = |sample: &Sample| sample.delays[0] + sample.delays[1];
-    let shortest = smallest(old.iter().map(round_trip));
-    let usual = upper_quartile(old.iter().map(round_trip)) - shortest;
-    let low = smallest(new.iter().map(round_trip));
-    let high = upper_quartile(new.iter().map(round_trip));
+    let shortest = smallest(old.iter().map(Sample::round_trip));
+    let usual = upper_quartile(old.iter().map(Sample::round_trip)) - shortest;
+    let low = smallest(new.iter().map(Sample::round_trip));
+    let high = upper_quartile(new.iter().map(Sample::round_trip));
     if low <= shortest + rise * usual
         || high - low >= (share * (low - shortest)).max(spread * usual)
     {

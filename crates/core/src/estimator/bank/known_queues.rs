@@ -2,8 +2,9 @@
 //! on which way. Measurements are freed from that time, until their errors show that it was elsewhere.
 
 use arrayvec::ArrayVec;
-use timeball_wire::{Oscillator, Span};
+use timeball_wire::Span;
 
+use super::sample::WINDOW;
 use crate::estimator::{Settings, limited};
 use crate::measurement::Measurement;
 
@@ -26,19 +27,10 @@ pub(super) struct KnownQueues {
     shortest: f64,
     /// The part of what is above it on the way to the server, less a half.
     share: f64,
-    /// The last two measurements.
-    last: ArrayVec<Freed, 2>,
+    /// Measurements as they came, oldest first, in case that all of it is wrong.
+    seen: ArrayVec<Measurement, WINDOW>,
     /// How the errors of offsets (s) depend on the time in queues (s).
     errors: Regression,
-}
-
-/// A measurement that was freed of its queues.
-#[derive(Clone, Copy, Debug)]
-struct Freed {
-    at: Oscillator,
-    offset: Span,
-    /// Time in queues on both ways together (s).
-    queued: f64,
 }
 
 impl KnownQueues {
@@ -47,7 +39,7 @@ impl KnownQueues {
         let shortest = Some(settings.min_delay).filter(|delay| *delay > 0.0)?;
         let share = settings.asymmetry?;
         let share = if share.is_finite() { share.clamp(-0.5, 0.5) } else { 0.0 };
-        Some(Self { shortest, share, last: ArrayVec::new(), errors: Regression::default() })
+        Some(Self { shortest, share, seen: ArrayVec::new(), errors: Regression::default() })
     }
 
     /// The measurement freed of them.
@@ -68,25 +60,33 @@ impl KnownQueues {
 
     /// Compares the measurement with the two before: of three, the middle one should be on the line
     /// through the others, whatever the clocks' frequencies.
-    pub(super) fn compare(&mut self, measurement: &Measurement) {
-        let newest = Freed {
-            at: measurement.at,
-            offset: self.without(measurement).offset(),
-            queued: self.time_in(measurement),
-        };
-        if let [oldest, middle] = self.last[..] {
+    pub(super) fn compare(&mut self, newest: &Measurement) {
+        if let [.., oldest, middle] = &self.seen[..] {
             let share = (middle.at - oldest.at).seconds() / (newest.at - oldest.at).seconds();
             if share > 0.0 && share < 1.0 {
-                let offset = |of: Freed| (of.offset - oldest.offset).seconds();
-                let queued =
-                    middle.queued - oldest.queued - share * (newest.queued - oldest.queued);
+                let start = self.without(oldest).offset();
+                let offset = |of: &Measurement| (self.without(of).offset() - start).seconds();
+                let queued = |of: &Measurement| self.time_in(of) - self.time_in(oldest);
+                let queued = queued(middle) - share * queued(newest);
                 let error = offset(middle) - share * offset(newest);
                 // More than all of it is not the queues' doing.
                 self.errors.add(queued, error.clamp(-queued.abs(), queued.abs()));
             }
-            self.last.remove(0);
         }
-        self.last.push(newest);
+        if self.seen.is_full() {
+            self.seen.remove(0);
+        }
+        self.seen.push(*newest);
+    }
+
+    /// The newest measurements as they came, oldest first.
+    pub(super) const fn seen(&self) -> &ArrayVec<Measurement, WINDOW> {
+        &self.seen
+    }
+
+    /// All offsets were too small by this much.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.seen.iter_mut().for_each(|measurement| measurement.shift(by));
     }
 
     /// Offsets are wrong by a part of the time their packets spent in queues.
@@ -130,6 +130,8 @@ impl Regression {
 
 #[cfg(test)]
 mod tests {
+    use timeball_wire::Oscillator;
+
     use super::*;
 
     /// Round trip without queues, and the time in them (s).

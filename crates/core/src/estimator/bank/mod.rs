@@ -266,8 +266,9 @@ impl Bank {
         known.compare(measurement);
         if known.are_elsewhere() {
             // Whatever was learnt from measurements that were made wrong is wrong.
+            let seen = known.seen().clone();
             self.forget(None);
-            return self.admit(measurement);
+            return seen.iter().map(|measurement| self.admit(measurement)).last().flatten();
         }
         let freed = known.without(measurement);
         self.admit(&freed)
@@ -355,6 +356,7 @@ impl Bank {
             return if self.suspects.is_full() { self.change() } else { None };
         }
         self.suspects.clear();
+        sample.limit_queues(path.base, events::longest_queue(self.window.samples(), path));
         self.take(sample, Counts::AsEvidence, SWEEPS);
         let samples = self.window.samples();
         let on_route = &samples[samples.len().saturating_sub(self.on_route)..];
@@ -367,7 +369,9 @@ impl Bank {
 
     /// The base delay became longer by this (s) with the measurement at this place in the window.
     fn lengthen(&mut self, first: usize, by: f64) {
-        if let Some(sample) = self.window.samples_mut().get_mut(first) {
+        let newer = self.window.samples_mut().get_mut(first..).unwrap_or_default();
+        newer.iter_mut().for_each(Sample::believe);
+        if let Some(sample) = newer.first_mut() {
             sample.jump.base += by * by;
         }
         each_block!(self.hypotheses, block => block.doubt_from(first));
@@ -438,7 +442,7 @@ impl Bank {
         }
         self.on_route = self.on_route.saturating_add(1);
         self.settling.get_or_insert(Settling { since: sample.at, pace: 1.0 });
-        self.half_delay.add(sample.delay / 2.0);
+        self.half_delay.add(sample.believed_delay() / 2.0);
         let sweeps = self.affordable(&sample, sweeps);
         if sweeps > 0 {
             self.hypotheses.sweep(&self.window, sweeps);
@@ -565,6 +569,7 @@ impl Bank {
     pub(super) fn shift(&mut self, by: Span) {
         self.origin += by;
         self.window.samples_mut().iter_mut().for_each(|sample| sample.shift(by));
+        self.known_queues.iter_mut().for_each(|known| known.shift(by));
         self.suspects.iter_mut().for_each(|suspect| suspect.sample.shift(by));
     }
 

@@ -22,7 +22,9 @@ pub(super) struct Sample {
     outbound: Span,
     inbound: Span,
     /// …and without the bank's origin (s), which is small enough for doubles.
-    pub(super) delays: [f64; 2],
+    delays: [f64; 2],
+    /// Time (s) of it that is not believed, because nothing like it was ever seen on this path.
+    unheard_of: [f64; 2],
     /// Round trip (s).
     pub(super) delay: f64,
     /// Error of the four timestamps (s).
@@ -54,6 +56,7 @@ impl Sample {
             outbound: offset + half,
             inbound: half - offset,
             delays: [0.0; 2],
+            unheard_of: [0.0; 2],
             delay: delay.max(dispersion).max(SHORTEST),
             dispersion,
             root_delay: limited(measurement.root_delay),
@@ -82,6 +85,47 @@ impl Sample {
     /// The one-way delay, without the origin (s).
     pub(super) const fn on(&self, way: Way) -> f64 {
         self.delays[way.index()]
+    }
+
+    /// As much of it as is believed (s).
+    pub(super) fn believed_on(&self, way: Way) -> f64 {
+        self.delays[way.index()] - self.unheard_of[way.index()]
+    }
+
+    /// The round trip, which no origin changes (s).
+    pub(super) fn round_trip(&self) -> f64 {
+        self.delays[0] + self.delays[1]
+    }
+
+    /// As much of it as is believed (s).
+    pub(super) fn believed_round_trip(&self) -> f64 {
+        self.round_trip() - self.unheard_of()
+    }
+
+    /// As much of the delay as is believed (s).
+    pub(super) fn believed_delay(&self) -> f64 {
+        (self.delay - self.unheard_of()).max(self.dispersion)
+    }
+
+    fn unheard_of(&self) -> f64 {
+        self.unheard_of[0] + self.unheard_of[1]
+    }
+
+    /// The packets waited no longer than this (s) on both ways together, beyond a delay of `base` (s)
+    /// on each: what the round trip has above that is taken from where it seems to be.
+    pub(super) fn limit_queues(&mut self, base: f64, longest: f64) {
+        let too_long = self.round_trip() - 2.0 * base - longest;
+        if too_long > 0.0 {
+            let queue = |way: Way| (self.on(way) - way.sign() * self.foreseen - base).max(0.0);
+            let (outbound, inbound) = (queue(Way::Outbound), queue(Way::Inbound));
+            let share = outbound / (outbound + inbound);
+            self.unheard_of = [share * too_long, (1.0 - share) * too_long];
+        }
+    }
+
+    /// Everything is believed, since the path is another.
+    pub(super) const fn believe(&mut self) {
+        self.unheard_of = [0.0; 2];
     }
 
     /// θ if both ways took equally long, without the origin (s).

@@ -51,3 +51,54 @@ fn one_packet_that_waited_long_moves_little_and_the_bound_holds() {
     // Half of the wait is what the packet says by itself.
     assert!(worst_of(0.5) < WAIT / 100.0 && worst_of(0.99) < WAIT / 20.0);
 }
+
+#[test]
+fn one_packet_that_was_held_back_for_long_spoils_nothing() {
+    const HELD: f64 = 0.5;
+    let mut errors = Vec::new();
+    for seed in 0..24 {
+        println!("seed {seed}");
+        let mut world = World::with_path(seed, 0.8e-3, Queue::Exponential(0.1e-3));
+        world.walk = 1e-8;
+        let settings = Settings { method: Method::Bank, ..Settings::default() };
+        let mut estimator = Estimator::new(settings, Frequency { value: 0.0, sd: 1e-4 });
+        for poll in 0..40 {
+            world.advance(100.0);
+            let mut measurement = world.exchange().unwrap();
+            if poll == 30 {
+                let back = seed % 2 == 1;
+                let way = if back { &mut measurement.inbound } else { &mut measurement.outbound };
+                *way += Span::from_seconds(HELD);
+            }
+            estimator.add(&measurement);
+            let estimate = estimator.estimate(world.now()).unwrap();
+            if poll >= 30 {
+                assert!(estimate.jitter < 1e-3, "jitter {:e} s", estimate.jitter);
+                errors.push((estimate.offset - world.truth()).seconds().powi(2));
+            }
+        }
+    }
+    let rms = (errors.iter().sum::<f64>() / errors.len() as f64).sqrt();
+    println!("rms {rms:e} s");
+    assert!(rms < 60e-6);
+}
+
+#[test]
+fn congestion_is_believed_after_a_few_packets() {
+    for seed in 0..8 {
+        println!("seed {seed}");
+        let mut world = World::with_path(seed, 0.8e-3, Queue::Exponential(10e-6));
+        let settings = Settings { method: Method::Bank, ..Settings::default() };
+        let mut estimator = Estimator::new(settings, Frequency { value: 0.0, sd: 1e-4 });
+        let mut jitters = [0.0; 2];
+        for (queue, jitter) in [10e-6, 5e-3].into_iter().zip(&mut jitters) {
+            world.outbound.queue = Queue::Exponential(queue);
+            for _ in 0..30 {
+                world.advance(64.0);
+                estimator.add(&world.exchange().unwrap());
+            }
+            *jitter = estimator.estimate(world.now()).unwrap().jitter;
+        }
+        assert!(jitters[0] < 50e-6 && jitters[1] > 1e-3, "{jitters:?}");
+    }
+}
