@@ -59,7 +59,7 @@ const DRIFT_BLOCKS: usize = 4;
 const BLOCKS: usize = WALK_BLOCKS + DRIFT_BLOCKS;
 
 /// Typical time in queues, as a share of half the round trip, before anything is known.
-const GUESSED_SCALE: f64 = 0.05;
+const GUESSED_SCALE: f64 = 0.1;
 /// Measurements with which the phase and the frequency begin, and that nothing could predict.
 const BEGINNING: usize = 2;
 /// Sweeps through the window after a measurement,

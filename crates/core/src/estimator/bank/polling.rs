@@ -59,7 +59,7 @@ impl Hypotheses {
                 Shape::Normal => 1.0,
                 Shape::Queueing => 1.0 - (queue.wide_share.0[lane] - USUAL).max(0.0),
             });
-            variance.sum::<f64>().sqrt() / 2.0 / useful.product::<f64>().powi(2)
+            variance.sum::<f64>().sqrt() / 2.0 / useful.product::<f64>()
         });
         // ln v = ln q²/3 + 3 ln T of a walk, ln q_d² τ/2 + 4 ln T of a drift: the mean is linear in ln T.
         let drifts = self.mean_of_oscillators(|_, drift| f64::from(u8::from(drift > 0.0)));
