@@ -1,7 +1,7 @@
 //! What all hypotheses together say: each counts as much as its predictions were good.
 
-use super::Hypotheses;
 use super::block::Block;
+use super::hypotheses::Hypotheses;
 use super::lanes::{LANES, Lanes};
 use super::motion::Motion;
 use super::queues::{Queue, Shape};

@@ -1,4 +1,4 @@
-//! The bank: forty hypotheses about the oscillator and the path, each with a smoother of its own.
+//! The bank: forty [`hypotheses`] about the oscillator and the path, each with a smoother of its own.
 //!
 //! With θ = true time − oscillator and m the base delay of one way, the two one-way delays of a
 //! [`sample`] are `outbound = θ + m + e` and `inbound = −θ + m + e′`, and times in queues e, e′ are never
@@ -15,6 +15,7 @@
 mod block;
 mod events;
 mod habit;
+mod hypotheses;
 mod known_queues;
 mod lanes;
 mod local;
@@ -33,30 +34,17 @@ use timeball_wire::{Oscillator, Span};
 
 use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish};
 use crate::measurement::Measurement;
-use block::{Block, Counts, Oscillators, Scratch};
+use block::Counts;
 use events::EXPERIENCE;
 use habit::Habit;
+use hypotheses::Hypotheses;
 use known_queues::KnownQueues;
-use lanes::{LANES, Lanes};
+use lanes::Lanes;
 use mixture::{Path, Prediction};
-use motion::{Kind, Motion};
+use motion::Motion;
 use queues::{Queue, Shape};
 use sample::{Sample, WINDOW, Window};
 use state::Jump;
-
-/// log₁₀ of the smallest walk of a frequency that is considered (s/s/√s), and of what comes next.
-const WALK: (f64, f64) = (-11.5, 0.5);
-/// What is expected of the walk before anything is measured, log₁₀, and its standard deviation.
-const TYPICAL_WALK: (f64, f64) = (-9.0, 1.5);
-/// log₁₀ of the smallest drift of a frequency that is considered (s/s²/√s), and of what comes next.
-const DRIFT: (f64, f64) = (-13.0, 0.5);
-/// An oscillator that drifts walks, too: q as a multiple of q_d (√s).
-const DRIFTING_WALK: f64 = 5.0;
-/// ln of how probable a drift is before anything is measured, against the most typical walk.
-const DRIFT_PRIOR: f64 = -1.0;
-const WALK_BLOCKS: usize = 6;
-const DRIFT_BLOCKS: usize = 4;
-const BLOCKS: usize = WALK_BLOCKS + DRIFT_BLOCKS;
 
 /// Typical time in queues, as a share of half the round trip, before anything is known.
 const GUESSED_SCALE: f64 = 0.1;
@@ -66,13 +54,6 @@ const BEGINNING: usize = 2;
 const SWEEPS: usize = 2;
 /// and after an event.
 const EVENT_SWEEPS: usize = 5;
-/// A measurement makes no hypothesis less probable than this (ln) against the one that foresaw it best.
-const MOST_EVIDENCE: f64 = 30.0;
-/// Nor do all measurements together, so that one can still show that the best so far was wrong
-/// (Herbster and Warmuth 1998, tracking the best expert).
-const MOST_LEAD: f64 = 20.0;
-/// Hypotheses that together are less probable than this are swept once at most.
-const HARDLY: f64 = 1e-4;
 /// Measurements closer than this (s) are not worth as much work each…
 const FAST: f64 = 4.0;
 /// …and sweeps no more often than this (s), whatever comes.
@@ -100,98 +81,6 @@ const FEW: f64 = 2.0;
 /// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
 /// ever put to the test, at least: 1 ppm between day and night.
 const UNTESTED: f64 = 1e-17;
-
-/// The hypotheses and their weights.
-#[derive(Clone, Debug)]
-struct Hypotheses {
-    /// Frequencies that walk.
-    walks: [Block<3>; WALK_BLOCKS],
-    /// Frequencies that drift.
-    drifts: [Block<4>; DRIFT_BLOCKS],
-    /// Probability of each: of the walks, then of the drifts.
-    weights: [Lanes; BLOCKS],
-    walk_scratch: Scratch<3>,
-    drift_scratch: Scratch<4>,
-}
-
-/// Does the same to every block.
-macro_rules! each_block {
-    ($hypotheses:expr, $block:ident => $do:expr) => {{
-        $hypotheses.walks.iter_mut().for_each(|$block| $do);
-        $hypotheses.drifts.iter_mut().for_each(|$block| $do);
-    }};
-}
-
-impl Hypotheses {
-    fn new() -> Self {
-        Self {
-            walks: std::array::from_fn(walk),
-            drifts: std::array::from_fn(drift),
-            weights: [Lanes::all(1.0 / (BLOCKS * LANES) as f64); BLOCKS],
-            walk_scratch: Scratch::new(),
-            drift_scratch: Scratch::new(),
-        }
-    }
-
-    /// Revises what the measurements in the window say, so many times.
-    fn sweep(&mut self, window: &Window, times: usize) {
-        let weight = |lanes: &Lanes| lanes.0.iter().sum::<f64>();
-        let (walks, drifts) = self.weights.split_at(WALK_BLOCKS);
-        for round in 0..times {
-            let due = |lanes: &Lanes| round == 0 || weight(lanes) > HARDLY;
-            for (block, _) in self.walks.iter_mut().zip(walks).filter(|(_, w)| due(w)) {
-                block.sweep(window, &mut self.walk_scratch);
-            }
-            for (block, _) in self.drifts.iter_mut().zip(drifts).filter(|(_, w)| due(w)) {
-                block.sweep(window, &mut self.drift_scratch);
-            }
-        }
-        each_block!(self, block => block.filter(window));
-    }
-
-    /// The newest measurement counts for those that predicted it. It rules nobody out: a hypothesis that
-    /// was misled by the measurement before is often right after this one.
-    fn judge(&mut self) {
-        let best = self.best(Block::newest_log_likelihood, Block::newest_log_likelihood);
-        each_block!(self, block => block.judge(best - MOST_EVIDENCE));
-        let best = self.best(Block::log_likelihood, Block::log_likelihood);
-        each_block!(self, block => block.keep_up(best - MOST_LEAD));
-    }
-
-    /// The largest of what all hypotheses have.
-    fn best(&self, walk: fn(&Block<3>) -> Lanes, drift: fn(&Block<4>) -> Lanes) -> f64 {
-        let all = self.walks.iter().map(walk).chain(self.drifts.iter().map(drift));
-        all.flat_map(|lanes| lanes.0).fold(f64::NEG_INFINITY, f64::max)
-    }
-
-    fn is_finite(&self) -> bool {
-        self.walks.iter().all(Block::is_finite) && self.drifts.iter().all(Block::is_finite)
-    }
-}
-
-/// The first half of the blocks has the one shape, the second the other.
-fn shape(index: usize, blocks: usize) -> (Shape, usize) {
-    match index.checked_sub(blocks / 2) {
-        None => (Shape::Normal, index),
-        Some(index) => (Shape::Queueing, index),
-    }
-}
-
-fn walk(index: usize) -> Block<3> {
-    let (shape, index) = shape(index, WALK_BLOCKS);
-    let log = Lanes::of(|lane| WALK.0 + WALK.1 * (index * LANES + lane) as f64);
-    let oscillators =
-        Oscillators { kind: Kind::Walk, walk: log.map(|log| 10f64.powf(log)), drift: Lanes::ZERO };
-    let prior = log.map(|log| -0.5 * ((log - TYPICAL_WALK.0) / TYPICAL_WALK.1).powi(2));
-    Block::new(shape, oscillators, prior)
-}
-
-fn drift(index: usize) -> Block<4> {
-    let (shape, index) = shape(index, DRIFT_BLOCKS);
-    let drift = Lanes::of(|lane| 10f64.powf(DRIFT.0 + DRIFT.1 * (index * LANES + lane) as f64));
-    let oscillators = Oscillators { kind: Kind::Drift, walk: drift * DRIFTING_WALK, drift };
-    Block::new(shape, oscillators, Lanes::all(DRIFT_PRIOR))
-}
 
 /// The estimator of one source.
 #[derive(Clone, Debug)]
@@ -374,7 +263,7 @@ impl Bank {
         if let Some(sample) = newer.first_mut() {
             sample.jump.base += by * by;
         }
-        each_block!(self.hypotheses, block => block.doubt_from(first));
+        self.hypotheses.doubt_from(first);
         self.hypotheses.sweep(&self.window, EVENT_SWEEPS);
         self.hypotheses.weigh();
     }
@@ -421,10 +310,10 @@ impl Bank {
         if !self.experienced {
             let scale = GUESSED_SCALE * sample.delay / 2.0;
             let frequency = self.frequency;
-            each_block!(self.hypotheses, block => block.begin(frequency, scale));
+            self.hypotheses.begin(frequency, scale);
         }
         let (offset, delay) = (sample.offset(), sample.delay);
-        each_block!(self.hypotheses, block => block.lose_phase(offset, delay, known));
+        self.hypotheses.lose_phase(offset, delay, known);
         self.take(sample, Counts::ForItself, SWEEPS);
     }
 
@@ -433,10 +322,10 @@ impl Bank {
             && let Some(oldest) = self.window.pop_oldest()
         {
             let next = self.window.samples().first().or(Some(&sample));
-            each_block!(self.hypotheses, block => block.absorb(&oldest, next));
+            self.hypotheses.absorb(&oldest, next);
         }
         self.window.push(sample);
-        each_block!(self.hypotheses, block => block.observe(&sample));
+        self.hypotheses.observe(&sample);
         if counts == Counts::AsEvidence {
             self.hypotheses.judge();
         }
@@ -480,7 +369,7 @@ impl Bank {
             sample.see_from(origin);
             sample.foreseen -= moved;
         }
-        each_block!(self.hypotheses, block => block.move_origin(moved));
+        self.hypotheses.move_origin(moved);
     }
 
     /// Whatever arithmetic made of numbers that no packet should have, the bank goes on.
@@ -557,7 +446,7 @@ impl Bank {
         self.on_route = 0;
         self.swept = None;
         self.settling = None;
-        each_block!(self.hypotheses, block => block.forget_window());
+        self.hypotheses.forget_window();
     }
 
     /// See [`Estimator::measurements`](super::Estimator::measurements).

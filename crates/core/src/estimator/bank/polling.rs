@@ -6,7 +6,7 @@
 //! waited in no unusual queue, and h half the round trip; on good paths, κ² √(σ h s). Of v(T) the
 //! geometric mean over the hypotheses counts, since they are spread over many powers of ten.
 
-use super::Hypotheses;
+use super::hypotheses::Hypotheses;
 use super::motion::DRIFT_TIME;
 use super::queues::Shape;
 
