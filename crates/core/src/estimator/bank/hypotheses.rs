@@ -23,6 +23,9 @@ const BLOCKS: usize = WALK_BLOCKS + DRIFT_BLOCKS;
 
 /// A measurement makes no hypothesis less probable than this (ln) against the one that foresaw it best.
 const MOST_EVIDENCE: f64 = 30.0;
+/// Of few measurements, than so many times their number: how noisy the path is, is a guess then, as in
+/// Student's distribution, and a restless oscillator would explain whatever the guess does not.
+const EVIDENCE_OF_EACH: f64 = 1.0;
 /// Nor do all measurements together, so that one can still show that the best so far was wrong
 /// (Herbster and Warmuth 1998, tracking the best expert).
 const MOST_LEAD: f64 = 20.0;
@@ -113,11 +116,12 @@ impl Hypotheses {
         each_block!(self, block => block.filter(window));
     }
 
-    /// The newest measurement counts for those that predicted it. It rules nobody out: a hypothesis that
-    /// was misled by the measurement before is often right after this one.
-    pub(super) fn judge(&mut self) {
+    /// The newest of so many measurements counts for those that predicted it. It rules nobody out: a
+    /// hypothesis that was misled by the measurement before is often right after this one.
+    pub(super) fn judge(&mut self, measurements: usize) {
+        let most = (EVIDENCE_OF_EACH * measurements as f64).min(MOST_EVIDENCE);
         let best = self.best(Block::newest_log_likelihood, Block::newest_log_likelihood);
-        each_block!(self, block => block.judge(best - MOST_EVIDENCE));
+        each_block!(self, block => block.judge(best - most));
         let best = self.best(Block::log_likelihood, Block::log_likelihood);
         each_block!(self, block => block.keep_up(best - MOST_LEAD));
     }

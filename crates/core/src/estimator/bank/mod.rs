@@ -327,7 +327,7 @@ impl Bank {
         self.window.push(sample);
         self.hypotheses.observe(&sample);
         if counts == Counts::AsEvidence {
-            self.hypotheses.judge();
+            self.hypotheses.judge(self.window.len());
         }
         self.on_route = self.on_route.saturating_add(1);
         self.settling.get_or_insert(Settling { since: sample.at, pace: 1.0 });

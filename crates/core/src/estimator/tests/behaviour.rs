@@ -240,3 +240,24 @@ fn a_day_without_answers_is_covered() {
         assert!(f64::from(covered) >= 0.99 * f64::from(moments), "{name}");
     }
 }
+
+#[test]
+fn on_a_noisier_path_than_was_guessed_the_oscillator_is_not_blamed() {
+    let mut doubts = Vec::new();
+    println!("seeds 0 to 39");
+    for seed in 0..40 {
+        let mut world = World::with_path(seed, 0.1e-3, Queue::Exponential(0.1e-3));
+        let mut estimator = fresh(UNKNOWN);
+        for poll in 0..12 {
+            world.advance(if poll < 5 { 64.0 } else { 800.0 });
+            estimator.add(&world.exchange().unwrap());
+            if poll >= 5 {
+                doubts.push(estimator.estimate(world.now()).unwrap().frequency.sd);
+            }
+        }
+    }
+    doubts.sort_by(f64::total_cmp);
+    let all_but = |share: f64| doubts[(doubts.len() as f64 * (1.0 - share)) as usize];
+    println!("frequency known to {:e}, 95 times of 100 to {:e}", all_but(0.5), all_but(0.05));
+    assert!(all_but(0.05) < 0.8e-6);
+}
