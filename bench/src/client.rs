@@ -52,11 +52,9 @@ impl Client {
         let address = SocketAddr::new(self.server.into(), NTS_KE_PORT);
         let mut stream = TcpStream::connect(address).expect("connect");
         stream.set_nodelay(true).expect("set an option");
-        let (mut out, mut buffer) = (Vec::new(), [0; 4096]);
+        let mut buffer = [0; 4096];
         loop {
-            session.transmit(&mut out);
-            stream.write_all(&out).expect("send");
-            out.clear();
+            session.transmit(&mut stream).expect("send");
             if let Some(established) = session.established().expect("a good server") {
                 return established;
             }

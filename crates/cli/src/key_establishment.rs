@@ -1,6 +1,7 @@
 //! Keys of Network Time Security from a server, once and without a daemon (RFC 8915 §4).
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,11 +124,11 @@ impl KeyEstablishment<'_> {
             times: CertificateTimes::Checked,
         };
         let mut session = Session::new(&request).map_err(say)?;
-        let socket = self
+        let mut socket = self
             .connect(server)
             .map_err(|reason| format!("cannot connect to {server} (TCP): {reason}"))?;
         witness(Step::Connection(server))?;
-        self.speak(&socket, &mut session, witness)
+        self.speak(&mut socket, &mut session, witness)
     }
 
     /// Whom the keys are for: the host that has given them, if it named no other.
@@ -162,17 +163,18 @@ impl KeyEstablishment<'_> {
 
     fn speak(
         &self,
-        socket: &StreamSocket,
+        socket: &mut StreamSocket,
         session: &mut Session,
         witness: Witness<'_>,
     ) -> Result<Established, String> {
         let deadline = self.deadline()?;
-        let (mut out, mut buffer) = (Vec::new(), vec![0; READ]);
+        let mut buffer = vec![0; READ];
         let mut stage = session.stage();
         loop {
-            session.transmit(&mut out);
-            let sent = socket.send(&out).map_err(say)?;
-            out.drain(..sent.min(out.len()));
+            match session.transmit(socket) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => result.map_err(say)?,
+            }
             if session.stage() > stage {
                 if stage == Stage::Handshake {
                     witness(Step::Certificate)?;
@@ -182,8 +184,11 @@ impl KeyEstablishment<'_> {
             if let Some(established) = session.established().map_err(say)? {
                 return Ok(established);
             }
-            let interest = if out.is_empty() { Interest::Read } else { Interest::ReadWrite };
-            if !wait(|poll| poll.add(socket, interest), deadline)? {
+            let interest = match session.wants_transmit() {
+                true => Interest::ReadWrite,
+                false => Interest::Read,
+            };
+            if !wait(|poll| poll.add(&*socket, interest), deadline)? {
                 return Err("the server says no more".to_owned());
             }
             match socket.receive(&mut buffer).map_err(say)? {

@@ -71,7 +71,7 @@ impl Association {
                 return None;
             }
         };
-        if self.lacks_cookie(now, surroundings.frequency.value) {
+        if self.lacks_cookie(now, surroundings.frequency.value, rng) {
             return None;
         }
         let poll = self.poll_interval();
@@ -145,22 +145,22 @@ impl Association {
     }
 
     /// Without a cookie nothing is sent that the server could prove an answer to. While keys are being
-    /// established there is nothing to do but wait for them; if that has failed, the poll is lost.
-    fn lacks_cookie(&mut self, now: Now, frequency: f64) -> bool {
+    /// established there is nothing to do but wait for them: that is all that this poll is good for. If
+    /// it has failed, the poll is lost.
+    fn lacks_cookie(&mut self, now: Now, frequency: f64, rng: &mut impl Rng) -> bool {
         let Some(nts) = &self.nts else { return false };
+        if nts.is_under_way() {
+            self.next_request = now.monotonic + self.interval(rng);
+            return true;
+        }
         if nts.has_cookie() {
             return false;
         }
-        match nts.next_attempt() {
-            None => self.next_request = now.monotonic + self.poll_interval().span(),
-            Some(again) => {
-                let why = nts.failure().unwrap_or("all cookies are used up");
-                self.failure = Some(format!("no keys could be established: {why}"));
-                self.next_request = again.max(now.monotonic + LATENESS);
-                self.reachability.asked();
-                self.missed(frequency);
-            }
-        }
+        let why = nts.failure().unwrap_or("all cookies are used up");
+        self.failure = Some(format!("no keys could be established: {why}"));
+        self.next_request = nts.next_attempt().max(now.monotonic + LATENESS);
+        self.reachability.asked();
+        self.missed(frequency);
         true
     }
 

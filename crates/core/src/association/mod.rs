@@ -38,7 +38,7 @@ use timeball_wire::{
 pub use answer::{Form, Reply};
 pub use last_answer::{LastAnswer, LastMeasurement, Measured};
 pub use measure::{Stamping, measure};
-pub use nts::{Nts, NtsSession, NtsState};
+pub use nts::{KeyFailure, Nts, NtsSession, NtsState};
 pub use poll_control::PollControl;
 pub use poll_interval::PollInterval;
 pub use reachability::Reachability;
@@ -67,6 +67,9 @@ const COMING_ONLINE: Span = Span::from_millis(200);
 /// Requests in a row that an NTP server which came with keys may leave unanswered: then the next keys
 /// had better be for another one.
 const SILENT: u32 = 4;
+
+/// How long (s) it takes until a source may begin again, once more, with the host that gives its keys.
+const HOMECOMING: Span = Span::from_secs(1024);
 
 /// What a server's last good answer said of itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -165,6 +168,8 @@ pub struct Association {
     nts: Option<Nts>,
     /// Where keys are established: the server may then send us to another one for the time.
     ke_address: SocketAddr,
+    /// It is too soon before this to begin with that host again.
+    home_again: Instant,
     limits: DelayLimits,
     /// What the source says that it did to its own time.
     corrections: Corrections,
@@ -210,6 +215,7 @@ impl Association {
             symmetric: None,
             nts: nts(&settings, first_request),
             ke_address: address,
+            home_again: first_request,
             limits: DelayLimits::default(),
             corrections: Corrections::default(),
             filter: Filter::default(),
@@ -264,17 +270,46 @@ impl Association {
     }
 
     /// Begins to establish keys, if that is the first thing to do now: with this host, at the port that
-    /// the settings name. Keys older than `refresh` are replaced.
+    /// the settings name. Keys that have served for longer than `refresh` are used no more.
     pub fn begin_key_establishment(&mut self, now: Instant, refresh: Span) -> Option<IpAddr> {
         let due = self.next_request().is_some_and(|due| due <= now);
+        let silent = self.is_away() && self.reachability.unanswered() >= SILENT;
         let nts = self.nts.as_mut().filter(|_| due && self.symmetric.is_none())?;
         if !nts.begin(now, refresh) {
             return None;
         }
-        if self.address != self.ke_address && self.reachability.unanswered() >= SILENT {
+        if silent {
             nts.refuse(self.address);
         }
         Some(self.ke_address.ip())
+    }
+
+    /// Whoever gives the keys has sent us to another server for the time.
+    pub fn is_away(&self) -> bool {
+        self.address != self.ke_address
+    }
+
+    /// Begins again with the host that gives the keys, if the server it sent us to does not answer.
+    /// False if it does, or that was done not long ago.
+    pub fn come_home(&mut self, now: Instant) -> bool {
+        if !self.is_away() || !self.reachability.is_lost() || now < self.home_again {
+            return false;
+        }
+        self.home_again = now + HOMECOMING;
+        if let Some(nts) = &mut self.nts {
+            nts.forget();
+        }
+        self.turn_to(self.ke_address);
+        true
+    }
+
+    /// From now on it is this server that is asked.
+    fn turn_to(&mut self, server: SocketAddr) {
+        // What was measured is of another clock, and what was lost was on the way to it.
+        self.address = server;
+        self.reachability = Reachability::default();
+        self.last = None;
+        self.estimator.restart();
     }
 
     /// Of the NTP servers that a name stands for which comes with the keys, another than this one is
@@ -295,31 +330,39 @@ impl Association {
         self.nts.as_ref().is_some_and(Nts::is_hopeless)
     }
 
-    /// New keys, and a cookie for the next request, which is due now if it had to wait for that. The
-    /// server may send us to another one for the time: true if it did.
+    /// New keys, and a cookie for the next request: that of the next poll, since this one's work was to
+    /// get them, but at once if that had failed before. The server may send us to another one for the
+    /// time: true if it did.
     pub fn establish_keys(&mut self, mut session: NtsSession, now: Instant) -> bool {
         let Some(nts) = &mut self.nts else { return false };
         let server = session.server.take().unwrap_or(self.ke_address);
-        let waited = nts.is_of_no_use();
-        if nts.establish(session, now) && waited && self.pending_exchange().is_none() {
+        let urgent = nts.is_of_no_use() && nts.failure().is_some();
+        let serves = if urgent { now } else { self.next_request.max(now) };
+        if nts.establish(session, now, serves) && urgent && self.pending_exchange().is_none() {
             self.hasten(now);
         }
         let moved = server != self.address;
         if moved {
-            // What was measured is of another clock, and what was lost was on the way to it.
-            self.address = server;
-            self.reachability = Reachability::default();
-            self.last = None;
-            self.estimator.restart();
+            self.turn_to(server);
         }
         moved
     }
 
     /// No new keys, for this reason. If there is nothing to ask with, that is to be looked at now.
-    pub fn fail_keys(&mut self, reason: String, now: Instant) {
+    pub fn fail_keys(&mut self, failure: &KeyFailure, now: Instant) {
         let Some(nts) = &mut self.nts else { return };
-        nts.fail(reason);
+        nts.fail(failure, now);
         if !nts.has_cookie() {
+            self.hasten(now);
+        }
+    }
+
+    /// The clock says something else than it did: by that, a certificate may be valid now.
+    pub fn clock_stepped(&mut self, now: Instant) {
+        if let Some(nts) = &mut self.nts
+            && !nts.has_cookie()
+        {
+            nts.hasten(now);
             self.hasten(now);
         }
     }
@@ -327,7 +370,7 @@ impl Association {
     /// Keys and cookies that another program can go on with.
     pub fn nts_session(&self, now: Instant) -> Option<NtsSession> {
         let session = self.nts.as_ref()?.session(now)?;
-        let server = (self.address != self.ke_address).then_some(self.address);
+        let server = self.is_away().then_some(self.address);
         Some(NtsSession { server, ..session })
     }
 
@@ -335,7 +378,7 @@ impl Association {
     /// down: its cookies are not used here.
     pub fn set_nts_session_aside(&mut self, now: Instant) -> Option<NtsSession> {
         let session = self.nts.as_mut()?.set_aside(now)?;
-        let server = (self.address != self.ke_address).then_some(self.address);
+        let server = self.is_away().then_some(self.address);
         Some(NtsSession { server, ..session })
     }
 

@@ -37,6 +37,10 @@ const FIRST_PAUSE: f64 = 10.0;
 const LONGEST_PAUSE: f64 = 432_000.0;
 const PAUSE_GROWTH: f64 = 1.5;
 
+/// The same where somebody has to mend something first.
+const FIRST_PAUSE_OF_REFUSED: f64 = 1024.0;
+const PAUSE_GROWTH_OF_REFUSED: f64 = 2.0;
+
 /// Attempts that fail before another host of the same name is better.
 const HOPELESS: u32 = 3;
 
@@ -56,6 +60,25 @@ pub struct NtsSession {
     pub validity: Option<(Timestamp, Timestamp)>,
     /// How long ago (s) they were established.
     pub age: f64,
+}
+
+/// Why no keys were established.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFailure {
+    /// The server could not be spoken to, in these words: it may be back at any time.
+    Unreachable(String),
+    /// One of both sides did not like what the other is or says, in these words: a certificate has
+    /// expired, say. That lasts until somebody does something.
+    Refused(String),
+}
+
+impl KeyFailure {
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Unreachable(reason) | Self::Refused(reason) => reason,
+        }
+    }
 }
 
 /// What people want to know of it; no secret.
@@ -88,6 +111,8 @@ pub struct Nts {
     held: Option<Held>,
     sessions: u32,
     established: Option<Instant>,
+    /// From when on the keys serve, which is what their age counts from.
+    serves_since: Option<Instant>,
     attempts: u32,
     under_way: bool,
     next_attempt: Instant,
@@ -135,6 +160,7 @@ impl Nts {
             held: None,
             sessions: 0,
             established: None,
+            serves_since: None,
             attempts: 0,
             under_way: false,
             next_attempt: now,
@@ -145,17 +171,34 @@ impl Nts {
     }
 
     /// Begins to establish keys, if they are wanted and it is not too soon after the last attempt.
+    /// Keys that have served for longer than `refresh` are used no more.
     pub(super) fn begin(&mut self, now: Instant, refresh: Span) -> bool {
-        let is_old = self.established.is_none_or(|at| now - at > refresh);
-        let wanted = !self.has_cookie() || is_old || self.nak;
-        if !wanted || self.under_way || now < self.next_attempt {
+        if self.serves_since.is_some_and(|since| now - since > refresh) {
+            self.forget();
+        }
+        if !self.is_of_no_use() || self.under_way || now < self.next_attempt {
             return false;
         }
         self.under_way = true;
-        let grown = PAUSE_GROWTH.powi(i32::try_from(self.attempts).unwrap_or(i32::MAX));
+        self.next_attempt = now + pause(FIRST_PAUSE, PAUSE_GROWTH, self.attempts);
         self.attempts = self.attempts.saturating_add(1);
-        self.next_attempt = now + Span::from_seconds((FIRST_PAUSE * grown).min(LONGEST_PAUSE));
         true
+    }
+
+    /// Keys and cookies are of no use any more. When to try for others stays as it is.
+    pub(super) fn forget(&mut self) {
+        self.held = None;
+        self.serves_since = None;
+        self.nak = false;
+    }
+
+    /// The reason that the last attempt failed for may be gone: the next one need not wait.
+    pub(super) fn hasten(&mut self, now: Instant) {
+        self.next_attempt = self.next_attempt.min(now);
+    }
+
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.under_way
     }
 
     /// There is something to ask with.
@@ -168,13 +211,14 @@ impl Nts {
         self.nak || !self.has_cookie()
     }
 
-    /// When to try again, while there is no attempt under way.
-    pub(super) fn next_attempt(&self) -> Option<Instant> {
-        (!self.under_way).then_some(self.next_attempt)
+    /// When to try again.
+    pub(super) const fn next_attempt(&self) -> Instant {
+        self.next_attempt
     }
 
-    /// New keys take the place of the old ones. False if they are none.
-    pub fn establish(&mut self, session: NtsSession, now: Instant) -> bool {
+    /// New keys take the place of the old ones, and serve from a moment on that may be to come. False
+    /// if they are none.
+    pub fn establish(&mut self, session: NtsSession, now: Instant, serves: Instant) -> bool {
         self.under_way = false;
         let Some(keys) = session.secrets.keys() else { return false };
         let mut cookies = VecDeque::from(session.cookies);
@@ -191,6 +235,7 @@ impl Nts {
         });
         self.sessions = self.sessions.saturating_add(1);
         self.established = Some(now - Span::from_seconds(session.age));
+        self.serves_since = Some(serves - Span::from_seconds(session.age));
         self.nak = false;
         self.failure = None;
         self.unwanted = None;
@@ -212,9 +257,14 @@ impl Nts {
         !self.has_cookie() && failed >= HOPELESS
     }
 
-    pub(super) fn fail(&mut self, reason: String) {
+    pub(super) fn fail(&mut self, failure: &KeyFailure, now: Instant) {
         self.under_way = false;
-        self.failure = Some(reason);
+        self.failure = Some(failure.reason().to_owned());
+        if let KeyFailure::Refused(_) = failure {
+            let before = self.attempts.saturating_sub(1);
+            self.next_attempt =
+                now + pause(FIRST_PAUSE_OF_REFUSED, PAUSE_GROWTH_OF_REFUSED, before);
+        }
     }
 
     /// The key that authenticates what the server sends.
@@ -339,6 +389,12 @@ impl Nts {
             failure: self.failure.clone(),
         }
     }
+}
+
+/// How long to wait after so many attempts before the last.
+fn pause(first: f64, growth: f64, before: u32) -> Span {
+    let grown = first * growth.powi(i32::try_from(before).unwrap_or(i32::MAX));
+    Span::from_seconds(grown.min(LONGEST_PAUSE))
 }
 
 fn compose(

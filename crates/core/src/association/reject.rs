@@ -215,6 +215,10 @@ impl Test {
 
     /// Did the answer pass this test, which was rejected by that rule, or by none?
     pub fn passed(self, reject: Option<Reject>) -> bool {
+        // What says that it cannot read our cookie has no time for us, whoever it is.
+        if self == Self::Synchronised && reject == Some(Reject::NtsNak) {
+            return false;
+        }
         match reject.map(Reject::test) {
             None => true,
             Some(failed) if failed.needs_time() => self != failed,

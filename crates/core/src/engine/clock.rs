@@ -83,6 +83,9 @@ impl Engine {
         match command {
             ClockCommand::Step(_) => {
                 self.discipline.step_done(stepped, &mut self.outbox);
+                if stepped.is_some() {
+                    self.members_mut().for_each(|m| m.association.clock_stepped(now.monotonic));
+                }
                 self.discipline.tell_kernel(now, &self.timeline, &mut self.outbox);
                 self.publish(now);
             }

@@ -97,6 +97,12 @@ impl Engine {
                 }
                 if let Some(address) = association.begin_key_establishment(now.monotonic, refresh) {
                     let unwanted = association.unwanted_server();
+                    let old = association.address();
+                    if association.come_home(now.monotonic) {
+                        let (name, new) = (source.settings.name.clone(), association.address());
+                        let reason = "it does not answer".to_owned();
+                        outbox.event(Event::Replaced { name, old, new: Some(new), reason });
+                    }
                     let establishment =
                         key_establishment(&source.settings, member.id, address, unwanted);
                     outbox.push(Output::EstablishKeys(establishment));
@@ -142,6 +148,9 @@ impl Engine {
         let result = association.handle_answer(now, answer, &surroundings, rng);
         if !association.is_pending(answer.exchange) {
             outbox.push(Output::Close(answer.exchange));
+        }
+        if let Err(reject) = result {
+            self.record_unproved(now, (source, member), answer, reject);
         }
         self.follow_up(now, source, member, result);
     }

@@ -10,7 +10,7 @@ use timeball_auth::Keys;
 use timeball_wire::Timestamp;
 
 use super::output::{ExchangeId, ResolveId};
-use crate::association::{Connectivity, NtsSession, PollInterval};
+use crate::association::{Connectivity, KeyFailure, NtsSession, PollInterval};
 use crate::discipline::ClockCommand;
 use crate::now::Now;
 use crate::reference_clock::RawSample;
@@ -71,7 +71,7 @@ pub enum Input<'a> {
         /// For whom.
         source: SourceId,
         /// The keys, or why there are none.
-        result: Result<Box<NtsSession>, String>,
+        result: Result<Box<NtsSession>, KeyFailure>,
     },
     /// The correction (s/s) that the oscillator needs at its present temperature, known otherwise
     /// than by measuring time.

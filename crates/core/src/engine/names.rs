@@ -80,7 +80,9 @@ impl Engine {
     }
 
     pub(super) fn next_address(&mut self, index: usize) -> Option<SocketAddr> {
-        let in_use: Vec<_> = self.members().map(|member| member.association.address()).collect();
+        let hosts =
+            |member: &Member| [member.association.address(), member.association.ke_address()];
+        let in_use: Vec<_> = self.members().flat_map(hosts).collect();
         self.sources[index].next_address(|address| in_use.contains(&address))
     }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Engine, KeyEstablishment};
-use crate::association::{Authentication, NtsSession};
+use crate::association::{Authentication, KeyFailure, NtsSession};
 use crate::event::Event;
 use crate::now::Now;
 use crate::selection::SourceId;
@@ -49,7 +49,7 @@ impl Engine {
         &mut self,
         now: Now,
         id: SourceId,
-        result: Result<Box<NtsSession>, String>,
+        result: Result<Box<NtsSession>, KeyFailure>,
     ) {
         let taken = |server: SocketAddr| {
             self.members().any(|m| m.id != id && m.association.address() == server)
@@ -61,7 +61,8 @@ impl Engine {
         let result = match refused {
             Some(server) => {
                 member.association.refuse_server(server);
-                Err("the NTP server that it names is another source's".to_owned())
+                let reason = "the NTP server that it names is another source's";
+                Err(KeyFailure::Unreachable(reason.to_owned()))
             }
             None => result,
         };
@@ -73,8 +74,9 @@ impl Engine {
                 let server = moved.then_some(member.association.address());
                 self.outbox.event(Event::KeysEstablished { name, cookies, server });
             }
-            Err(reason) => {
-                member.association.fail_keys(reason.clone(), now.monotonic);
+            Err(failure) => {
+                member.association.fail_keys(&failure, now.monotonic);
+                let reason = failure.reason().to_owned();
                 self.outbox.event(Event::KeyEstablishmentFailed { name, reason });
             }
         }

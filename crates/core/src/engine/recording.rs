@@ -1,6 +1,10 @@
 //! Records of what happens, for those who want them.
 
-use super::{Engine, Output};
+use timeball_wire::{Message, classify};
+
+use super::reporting::last_exchange;
+use super::{Answer, Engine, Output};
+use crate::association::{Form, LastAnswer, Reject, Test};
 use crate::combination::Combination;
 use crate::now::Now;
 use crate::record::{ClockSample, Content, Record, Update};
@@ -25,6 +29,40 @@ impl Engine {
             let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
             self.record(now, Content::Answer(Box::new(report)));
         }
+    }
+
+    /// Something came that could be a source's answer, but nothing proves that it is: of whatever
+    /// comes for one request, the first is worth a line.
+    pub(super) fn record_unproved(
+        &mut self,
+        now: Now,
+        (source, member): (usize, usize),
+        answer: &Answer<'_>,
+        reject: Reject,
+    ) {
+        if !self.settings.records.answers || reject.test() != Test::Authentication {
+            return;
+        }
+        let Message::Time(packet) = classify(answer.bytes) else { return };
+        let member = &mut self.sources[source].members[member];
+        if member.doubted.replace(answer.exchange) == Some(answer.exchange) {
+            return;
+        }
+        let (id, association) = (member.id, &member.association);
+        let last = LastAnswer {
+            header: packet.header,
+            form: Form::Basic,
+            remote: answer.from,
+            local: answer.to,
+            received: answer.received,
+            poll: association.poll_interval(),
+            measured: None,
+            reject: Some(reject),
+        };
+        let last_exchange = Some(last_exchange(&last, association));
+        let mut reports = self.report(now).sources.into_iter();
+        let Some(report) = reports.find(|report| report.id == Some(id)) else { return };
+        self.record(now, Content::Answer(Box::new(SourceReport { last_exchange, ..report })));
     }
 
     /// A source has a new measurement.

@@ -330,7 +330,7 @@ fn activity(association: &Association) -> Activity {
     }
 }
 
-fn last_exchange(last: &LastAnswer, association: &Association) -> LastExchange {
+pub(super) fn last_exchange(last: &LastAnswer, association: &Association) -> LastExchange {
     let header = &last.header;
     let measured = last.measured;
     let number = |field: fn(&Measured) -> f64| measured.as_ref().map_or(0.0, field);

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use timeball_wire::{Instant, NTP_PORT, Span};
 
-use super::output::ResolveId;
+use super::output::{ExchangeId, ResolveId};
 use crate::association::Association;
 use crate::now::Now;
 use crate::reference_clock;
@@ -62,6 +62,8 @@ pub(super) struct Member {
     pub(super) label: String,
     /// Answers or not, as far as the log has been told.
     pub(super) reachable: Option<bool>,
+    /// The last exchange for which something came that proved nothing.
+    pub(super) doubted: Option<ExchangeId>,
     /// Measurements in a row with which selection could do nothing.
     disagreed: u32,
 }
@@ -78,6 +80,7 @@ impl Member {
             updated: false,
             label,
             reachable: None,
+            doubted: None,
             disagreed: 0,
         }
     }

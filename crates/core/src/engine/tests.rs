@@ -495,7 +495,9 @@ impl World {
             validity: None,
             age: 0.0,
         });
-        let result = session.map(Box::new).ok_or_else(|| "nobody there".to_owned());
+        let result = session
+            .map(Box::new)
+            .ok_or_else(|| association::KeyFailure::Unreachable("nobody there".to_owned()));
         let source = wanted.source;
         self.engine.handle(self.now, Input::KeysEstablished { source, result });
     }

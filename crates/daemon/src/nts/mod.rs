@@ -4,13 +4,16 @@
 mod session_file;
 mod trust;
 
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use timeball_auth::nts::ke::client::{CertificateTimes, Established, Request, Session};
+use rustls::RootCertStore;
+use timeball_auth::nts::ke::client::{CertificateTimes, Established, KeError, Request, Session};
 use timeball_config::Nts as NtsConfig;
 use timeball_core::Input;
 use timeball_core::Now;
-use timeball_core::association::NtsSession;
+use timeball_core::association::{KeyFailure, NtsSession};
 use timeball_core::engine::{KeptSession, KeyEstablishment};
 use timeball_core::selection::SourceId;
 use timeball_host::poll::{Interest, PollSet, Readiness, Slot};
@@ -46,24 +49,21 @@ struct UnderWay {
     socket: StreamSocket,
     session: Session,
     connected: bool,
-    /// What the server has not been sent yet.
-    out: Vec<u8>,
     deadline: Instant,
     slot: Option<Slot>,
 }
 
 /// How one ended.
-type Outcome = Result<Established, String>;
+type Outcome = Result<Established, KeyFailure>;
 
 impl UnderWay {
     /// Goes on as far as the server lets it.
-    fn step(&mut self, readiness: Readiness) -> Result<Option<Established>, String> {
-        let broken = |error: std::io::Error| error.to_string();
+    fn step(&mut self, readiness: Readiness) -> Result<Option<Established>, KeyFailure> {
         if !self.connected {
             if !readiness.any() {
                 return Ok(None);
             }
-            self.socket.connected().map_err(|error| format!("cannot connect: {error}"))?;
+            self.socket.connected().map_err(cannot_connect)?;
             self.connected = true;
         } else if readiness.readable || readiness.closed || readiness.error_queue {
             let mut buffer = [0; READ];
@@ -74,30 +74,44 @@ impl UnderWay {
             };
             if let Err(error) = arrived {
                 // The server may want to know what was wrong.
-                self.send().map_err(broken)?;
-                return Err(error.to_string());
+                self.send()?;
+                return Err(failure(&error));
             }
         }
-        let established = self.session.established().map_err(|error| error.to_string());
-        self.send().map_err(broken)?;
+        let established = self.session.established().map_err(|error| failure(&error));
+        self.send()?;
         established
     }
 
-    fn send(&mut self) -> std::io::Result<()> {
-        self.session.transmit(&mut self.out);
-        if !self.out.is_empty() {
-            let sent = self.socket.send(&self.out)?;
-            self.out.drain(..sent.min(self.out.len()));
+    /// Sends what there is room for.
+    fn send(&mut self) -> Result<(), KeyFailure> {
+        match self.session.transmit(&mut self.socket) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            result => result.map_err(broken),
         }
-        Ok(())
     }
 
     fn interest(&self) -> Interest {
-        match (self.connected, self.out.is_empty()) {
+        match (self.connected, self.session.wants_transmit()) {
             (false, _) => Interest::Write,
-            (true, false) => Interest::ReadWrite,
-            (true, true) => Interest::Read,
+            (true, true) => Interest::ReadWrite,
+            (true, false) => Interest::Read,
         }
+    }
+}
+
+fn broken(error: io::Error) -> KeyFailure {
+    KeyFailure::Unreachable(error.to_string())
+}
+
+fn cannot_connect(error: io::Error) -> KeyFailure {
+    KeyFailure::Unreachable(format!("cannot connect: {error}"))
+}
+
+fn failure(error: &KeError) -> KeyFailure {
+    match error.is_passing() {
+        true => KeyFailure::Unreachable(error.to_string()),
+        false => KeyFailure::Refused(error.to_string()),
     }
 }
 
@@ -124,12 +138,15 @@ impl KeyEstablishments {
         now: Instant,
         system: Timestamp,
         earliest: Option<Timestamp>,
-    ) -> Result<(), String> {
+    ) -> Result<(), KeyFailure> {
         if self.config.algorithms.is_empty() {
-            return Err("no cipher is configured for NTS".to_owned());
+            return Err(KeyFailure::Refused("no cipher is configured for NTS".to_owned()));
         }
-        let roots = trust::roots(&self.config, wanted.certificate_set)
-            .map_err(|error| error.to_string())?;
+        let roots = match trust::roots(&self.config, wanted.certificate_set) {
+            // The server may be asked all the same, and turns out not to be trusted.
+            Err(TrustError::Nobody(_)) => Arc::new(RootCertStore::empty()),
+            roots => roots.map_err(|error| KeyFailure::Refused(error.to_string()))?,
+        };
         let is_behind = earliest.is_some_and(|earliest| system < earliest);
         let times = self.certificate_times(is_behind, earliest);
         if is_behind && times != CertificateTimes::Ignored {
@@ -145,16 +162,15 @@ impl KeyEstablishments {
             now: trust::unix_time(system),
             times,
         };
-        let session = Session::new(&request).map_err(|error| error.to_string())?;
+        let session = Session::new(&request).map_err(|error| failure(&error))?;
         let device = wanted.bind_device.as_deref();
         let socket = StreamSocket::connect(wanted.address, wanted.bind_address, device)
-            .map_err(|error| format!("cannot connect: {error}"))?;
+            .map_err(cannot_connect)?;
         self.under_way.push(UnderWay {
             wanted,
             socket,
             session,
             connected: false,
-            out: Vec::new(),
             deadline: now + PATIENCE,
             slot: None,
         });
@@ -192,11 +208,14 @@ impl KeyEstablishments {
             let readiness = one.slot.take().map(|slot| poll.readiness(slot)).unwrap_or_default();
             let outcome = match one.step(readiness) {
                 Ok(Some(established)) => Ok(established),
-                Err(reason) => Err(reason),
-                Ok(None) if one.deadline <= now => Err(match one.connected {
-                    true => "the server does not answer".to_owned(),
-                    false => "cannot connect: the server does not answer".to_owned(),
-                }),
+                Err(failure) => Err(failure),
+                Ok(None) if one.deadline <= now => {
+                    let reason = match one.connected {
+                        true => "the server does not answer",
+                        false => "cannot connect: the server does not answer",
+                    };
+                    Err(KeyFailure::Unreachable(reason.to_owned()))
+                }
                 Ok(None) => return true,
             };
             ended.push((one.wanted.clone(), outcome));
@@ -213,8 +232,8 @@ impl EventLoop {
         let earliest = self.memory.written();
         let source = wanted.source;
         let begun = self.key_establishments.begin(wanted, now.monotonic, now.system, earliest);
-        if let Err(reason) = begun {
-            self.engine.handle(now, Input::KeysEstablished { source, result: Err(reason) });
+        if let Err(failure) = begun {
+            self.engine.handle(now, Input::KeysEstablished { source, result: Err(failure) });
         }
         Ok(())
     }
@@ -224,7 +243,7 @@ impl EventLoop {
         let now = self.monotonic()?;
         for (wanted, outcome) in self.key_establishments.ended(&self.poll, now) {
             match outcome {
-                Err(reason) => self.tell_keys(wanted.source, Err(reason))?,
+                Err(failure) => self.tell_keys(wanted.source, Err(failure))?,
                 Ok(established) => self.find_ntp_server(wanted, established)?,
             }
         }
@@ -278,7 +297,10 @@ impl EventLoop {
                 .ok_or_else(|| "it has no address that a server could have".to_owned()),
         };
         let result = match found {
-            Err(reason) => Err(format!("the NTP server `{named}` that it names: {reason}")),
+            Err(reason) => {
+                let reason = format!("the NTP server `{named}` that it names: {reason}");
+                Err(KeyFailure::Unreachable(reason))
+            }
             Ok(address) => {
                 let port = established.port.unwrap_or(NTP_PORT);
                 Ok(session(established, Some(SocketAddr::new(address, port))))
@@ -290,7 +312,7 @@ impl EventLoop {
     fn tell_keys(
         &mut self,
         source: SourceId,
-        result: Result<NtsSession, String>,
+        result: Result<NtsSession, KeyFailure>,
     ) -> Result<(), Error> {
         self.tell(Input::KeysEstablished { source, result: result.map(Box::new) })
     }

@@ -1,7 +1,7 @@
 //! Keys for NTS: is there a server of them, whom does its certificate vouch for, and which ciphers does
 //! it have? (RFC 8915 §4)
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -188,12 +188,11 @@ fn session(
     };
     let mut session = Session::new(&request)?;
     let mut stream = TcpStream::connect_timeout(&place, judge.timeout)?;
+    stream.set_nodelay(true)?;
     let deadline = Instant::now() + judge.timeout;
     let outcome = speak(&mut stream, &mut session, deadline);
     // The server should hear why, or that it was all; the outcome is the same if it does not.
-    let mut rest = Vec::new();
-    session.transmit(&mut rest);
-    let _ = stream.write_all(&rest);
+    let _ = session.transmit(&mut stream);
     outcome
 }
 
@@ -202,17 +201,15 @@ fn speak(
     session: &mut Session,
     deadline: Instant,
 ) -> Result<Established, Refusal> {
-    let (mut out, mut buffer) = (Vec::new(), vec![0; READ]);
+    let mut buffer = vec![0; READ];
     loop {
-        session.transmit(&mut out);
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Refusal::Silence);
         }
         stream.set_write_timeout(Some(left))?;
         stream.set_read_timeout(Some(left))?;
-        stream.write_all(&out)?;
-        out.clear();
+        session.transmit(stream)?;
         if let Some(established) = session.established()? {
             return Ok(established);
         }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::address::{RawAddress, domain};
 use super::client::{bind, bind_to_device};
-use crate::os::{check, check_length, open_socket, option};
+use crate::os::{check, check_length, open_socket, option, set_option};
 
 /// A connection, or what will be one.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ impl StreamSocket {
         if let Some(address) = bind_address {
             bind(socket.as_fd(), SocketAddr::new(address, 0))?;
         }
+        // A few short messages are all: none of them has to wait for company.
+        set_option(socket.as_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
         let address = RawAddress::from(server);
         // SAFETY: the pointer and length describe `address`, which is only read.
         let begun =
@@ -72,23 +74,6 @@ impl StreamSocket {
         }
     }
 
-    /// Sends as many of the bytes as there is room for, and answers how many.
-    ///
-    /// # Errors
-    ///
-    /// When the connection is broken.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        // SAFETY: the pointer and length describe `bytes`, which is only read.
-        let sent = check_length(unsafe {
-            let (pointer, len) = (bytes.as_ptr().cast(), bytes.len());
-            libc::send(self.socket.as_raw_fd(), pointer, len, libc::MSG_NOSIGNAL)
-        });
-        match sent {
-            Err(error) if is_later(&error) => Ok(0),
-            result => result,
-        }
-    }
-
     /// Reads what has arrived, as much as the buffer holds.
     ///
     /// # Errors
@@ -111,6 +96,21 @@ impl StreamSocket {
 
 fn is_later(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// What there is no room for now is [`WouldBlock`](io::ErrorKind::WouldBlock).
+impl io::Write for StreamSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // SAFETY: the pointer and length describe `bytes`, which is only read.
+        check_length(unsafe {
+            let (pointer, len) = (bytes.as_ptr().cast(), bytes.len());
+            libc::send(self.socket.as_raw_fd(), pointer, len, libc::MSG_NOSIGNAL)
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl AsFd for StreamSocket {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use timeball_core::association::KeyFailure;
 use timeball_core::discipline::{ClockCommand, Drift};
 use timeball_core::engine::{
     Answer, ClockError, Command, ExchangeId, Input, Output, PeerDatagram, Port, ResolveError,
@@ -413,7 +414,7 @@ impl EngineNode {
             Output::Publish(view) => self.responder.publish(view),
             Output::SaveDrift(drift) => self.drift = Some(drift),
             Output::EstablishKeys(wanted) => {
-                let result = Err("this world has no NTS".to_owned());
+                let result = Err(KeyFailure::Refused("this world has no NTS".to_owned()));
                 let input = Input::KeysEstablished { source: wanted.source, result };
                 let now = self.clock.now(at);
                 if let Some(engine) = &mut self.engine {

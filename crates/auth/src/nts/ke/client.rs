@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::pki_types::{InvalidDnsNameError, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use timeball_wire::BufferTooSmall;
 use timeball_wire::nts_ke::{Body, ErrorCode, NTPV4, NTS_KE_ALPN, Numbers, Record};
 
@@ -33,7 +33,7 @@ pub const MAX_COOKIES: usize = 8;
 pub struct Request<'a> {
     /// Whom it wants to speak to: the name, or address, that the certificate has to be for.
     pub name: &'a str,
-    /// Whose certificates it trusts.
+    /// Whose certificates it trusts; if nobody's, no server will do.
     pub roots: Arc<RootCertStore>,
     /// The ciphers that it offers, the best first.
     pub algorithms: &'a [AeadAlgorithm],
@@ -91,7 +91,7 @@ pub enum KeError {
     #[error("`{0}` is not a name that a certificate could be for")]
     Name(String, #[source] InvalidDnsNameError),
     /// TLS failed; the certificate may be the reason.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", of_tls(.0))]
     Tls(#[from] rustls::Error),
     /// Whoever answers does not speak NTS key establishment.
     #[error("the server does not speak NTS key establishment (no ALPN `ntske/1`)")]
@@ -134,6 +134,41 @@ pub enum KeError {
     Request(#[from] BufferTooSmall),
 }
 
+impl KeError {
+    /// The session ended before anybody found fault with anything: the next may do better.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Truncated | Self::Io(_) => true,
+            Self::Name(..)
+            | Self::Tls(_)
+            | Self::Alpn
+            | Self::Message(_)
+            | Self::Refused(_)
+            | Self::Warned(_)
+            | Self::UnrecognisedCriticalRecord(_)
+            | Self::Records(_)
+            | Self::NoNtpv4
+            | Self::NoAlgorithm
+            | Self::AlgorithmNotOffered(_)
+            | Self::NoCookies
+            | Self::Request(_) => false,
+        }
+    }
+}
+
+/// What TLS did not like; the most frequent reason in so many words.
+fn of_tls(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => format!("the server has an expired certificate ({error})"),
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            format!("nobody who is trusted vouches for the server ({error})")
+        }
+        other => other.to_string(),
+    }
+}
+
 fn refusal(code: ErrorCode) -> String {
     match code {
         ErrorCode::UnrecognisedCriticalRecord => "it does not know a critical record".to_owned(),
@@ -157,7 +192,7 @@ impl Session {
     /// Begins one: the first bytes for the server are there to be taken.
     ///
     /// # Errors
-    /// If nobody could prove to have that name, or nobody is trusted.
+    /// If nobody could prove to have that name.
     pub fn new(request: &Request<'_>) -> Result<Self, KeError> {
         let name = request.name.strip_suffix('.').unwrap_or(request.name);
         let server = ServerName::try_from(name.to_owned())
@@ -234,14 +269,20 @@ impl Session {
         }
     }
 
-    /// Appends the bytes for the server to `out`.
-    pub fn transmit(&mut self, out: &mut Vec<u8>) {
-        while self.connection.wants_write() {
-            // Writing to a vector does not fail.
-            if self.connection.write_tls(out).is_err() {
-                return;
-            }
+    /// Writes what is for the server, as far as `out` takes it.
+    ///
+    /// # Errors
+    /// Those of `out`; nothing is lost then.
+    pub fn transmit(&mut self, out: &mut impl io::Write) -> io::Result<()> {
+        while self.wants_transmit() {
+            self.connection.write_tls(&mut OneByOne(out))?;
         }
+        Ok(())
+    }
+
+    /// There is something for the server.
+    pub fn wants_transmit(&self) -> bool {
+        self.connection.wants_write()
     }
 
     /// How far it has come.
@@ -281,6 +322,20 @@ impl Session {
             port: response.port,
             validity: self.verifier.forgiven(),
         }))
+    }
+}
+
+/// Writes each record of TLS for itself, so that each can travel for itself, as those of chronyd do:
+/// who counts the packets of a handshake, as chrony's own tests do, finds the same number.
+struct OneByOne<'a, W>(&'a mut W);
+
+impl<W: io::Write> io::Write for OneByOne<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

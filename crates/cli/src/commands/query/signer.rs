@@ -60,7 +60,7 @@ impl Signer {
     pub(crate) fn nts(established: Established) -> io::Result<Self> {
         let now = monotonic_now()?;
         let mut nts = Nts::new(now);
-        nts.establish(session(established, None), now);
+        nts.establish(session(established, None), now, now);
         let random = ChaCha20Rng::from_seed(random::seed()?);
         Ok(Self::Nts { nts: Box::new(nts), random: Box::new(random) })
     }

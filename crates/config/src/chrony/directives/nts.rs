@@ -7,7 +7,7 @@ use crate::config::TrustedCertificates;
 pub(super) const DIRECTIVES: &[Directive<Draft>] = &[
     Directive::honoured(
         "ntsrefresh",
-        "Keys of NTS are replaced when they are older (s).",
+        "Keys of NTS that are older (s) are used no more, and replaced.",
         |draft, arguments| {
             let seconds = arguments.integer("the time (s)", 1..=i64::from(i32::MAX))?;
             draft.config.engine.nts.refresh = seconds as f64;

@@ -59,7 +59,7 @@ const KEYS: &[Key<Config>] = &[
     Key {
         name: "refresh",
         kind: Kind::Duration { range: 1.0..=1e9, field: field!(engine.nts.refresh) },
-        doc: "Keys of sources that are older are replaced.",
+        doc: "Keys of sources that are older are used no more, and replaced.",
     },
     Key {
         name: "system-certificates",

@@ -30,6 +30,10 @@ pub(super) fn session(seed: u8, cookies: u8) -> NtsSession {
     }
 }
 
+pub(super) fn unreachable(reason: &str) -> KeyFailure {
+    KeyFailure::Unreachable(reason.to_owned())
+}
+
 /// Encrypted fields with these cookies.
 pub(super) fn fields(cookies: &[Vec<u8>]) -> Vec<u8> {
     let mut text = Vec::new();
@@ -120,15 +124,17 @@ impl Bench {
 }
 
 #[test]
-fn without_keys_nothing_is_sent_and_with_them_at_once() {
+fn without_keys_nothing_is_sent_and_with_them_at_the_next_poll() {
     let mut bench = Bench::with_nts();
     assert!(bench.begin());
     assert!(!bench.begin(), "one attempt at a time");
     assert_eq!(bench.poll(ExchangeId(1)), None);
     assert_eq!(bench.association.statistics().sent, 0);
+    let next = bench.next_request();
+    assert!((next - bench.now.monotonic).seconds() >= 64.0);
     bench.pass(0.1);
     bench.establish(session(1, 8));
-    assert_eq!(bench.next_request(), bench.now.monotonic);
+    assert_eq!(bench.next_request(), next);
     let asked = bench.ask();
     assert_eq!(asked.cookie, cookie(1));
     assert_eq!(asked.placeholders, 0);
@@ -193,7 +199,7 @@ fn who_has_used_up_all_cookies_asks_for_keys_more_and_more_rarely() {
         if bench.begin() {
             pauses.push((bench.now.monotonic - last).seconds());
             last = bench.now.monotonic;
-            bench.association.fail_keys("nobody there".to_owned(), bench.now.monotonic);
+            bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
         }
         assert_eq!(bench.poll(ExchangeId(99)), None, "never without a cookie");
     }
@@ -256,7 +262,7 @@ fn a_host_that_gives_no_keys_three_times_is_no_good() {
         let next = bench.next_request();
         bench.pass((next - bench.now.monotonic).seconds().max(0.0));
         assert!(bench.begin(), "{attempt}");
-        bench.association.fail_keys("nobody there".to_owned(), bench.now.monotonic);
+        bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
         assert_eq!(bench.poll(ExchangeId(99)), None);
     }
     assert!(bench.association.gets_no_keys());
@@ -267,56 +273,119 @@ fn a_host_that_gives_no_keys_three_times_is_no_good() {
 }
 
 #[test]
-fn old_keys_are_replaced_and_serve_until_then() {
+fn old_keys_are_used_no_more_and_new_ones_cost_one_poll() {
     let mut bench = Bench::with_nts();
     assert!(bench.begin());
     bench.establish(session(1, 8));
     let asked = bench.ask();
     assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
-    bench.pass(REFRESH.seconds() + 1.0);
+    bench.pass(REFRESH.seconds() - 1.0);
+    assert!(!bench.begin());
+    bench.pass(2.0);
     assert!(bench.begin());
-    let asked = bench.ask();
-    assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
-    bench.association.fail_keys("not now".to_owned(), bench.now.monotonic);
-    let asked = bench.ask();
-    assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
-    // When they come, nothing has waited for them: the server is not asked more often for that.
+    assert_eq!(bench.poll(ExchangeId(99)), None);
+    assert_eq!(bench.nts().algorithm, None);
+    // The server is not asked more often for that.
     let next = bench.next_request();
+    assert!((next - bench.now.monotonic).seconds() >= 60.0);
     bench.establish(session(1, 8));
     assert_eq!(bench.next_request(), next);
+    // They serve from then on: that is what their age counts from.
+    let asked = bench.ask();
+    assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
+    bench.pass(REFRESH.seconds() - 1.0);
+    assert!(!bench.begin());
 }
 
-/// Old keys that still serve must not make the attempts to replace them any more frequent.
 #[test]
-fn keys_that_are_old_and_good_have_others_tried_more_and_more_rarely() {
+fn who_was_without_keys_for_long_asks_as_soon_as_there_are_some() {
     let mut bench = Bench::with_nts();
     assert!(bench.begin());
     bench.establish(session(1, 8));
     let asked = bench.ask();
     assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
-    assert_eq!(bench.nts().attempts, 0);
     bench.pass(REFRESH.seconds() + 1.0);
+    assert!(bench.begin());
+    assert_eq!(bench.poll(ExchangeId(99)), None);
+    bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
+    bench.pass(60.0);
+    assert!(bench.begin());
+    assert_eq!(bench.poll(ExchangeId(99)), None);
+    bench.pass(1.0);
+    bench.establish(session(1, 8));
+    assert_eq!(bench.next_request(), bench.now.monotonic);
+}
+
+/// When the times of the attempts were, while they fail like that (s).
+fn attempts_that_fail(failure: &KeyFailure, seconds: f64) -> Vec<f64> {
+    let mut bench = Bench::with_nts();
+    let began = bench.now.monotonic;
     let mut attempts = Vec::new();
-    for _ in 0..200 {
+    while (bench.now.monotonic - began).seconds() < seconds {
         let next = bench.next_request();
         bench.pass((next - bench.now.monotonic).seconds().max(0.0));
         if bench.begin() {
-            attempts.push(bench.now.monotonic.nanos() as f64 * 1e-9);
-            bench.association.fail_keys("too many connections".to_owned(), bench.now.monotonic);
+            attempts.push((bench.now.monotonic - began).seconds());
+            bench.association.fail_keys(failure, bench.now.monotonic);
         }
-        let asked = bench.ask();
-        assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
+        assert_eq!(bench.poll(ExchangeId(99)), None, "never without a cookie");
     }
-    let pauses: Vec<f64> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(attempts.len() < 30, "{pauses:?}");
-    let last = pauses.last().expect("several attempts");
-    assert!(*last > 1000.0, "{pauses:?}");
-    bench.pass(1e6);
+    attempts
+}
+
+#[test]
+fn what_somebody_has_to_mend_is_tried_again_much_later() {
+    let silent = attempts_that_fail(&unreachable("nobody there"), 600.0);
+    assert_eq!(silent.len(), 10, "{silent:?}");
+    let expired = KeyFailure::Refused("an expired certificate".to_owned());
+    let refused = attempts_that_fail(&expired, 10_000.0);
+    let pauses: Vec<f64> = refused.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(pauses, [1024.0, 2048.0, 4096.0, 8192.0]);
+}
+
+#[test]
+fn a_certificate_may_be_valid_once_the_clock_was_stepped() {
+    let mut bench = Bench::with_nts();
     assert!(bench.begin());
-    bench.establish(session(1, 8));
-    let asked = bench.ask();
-    assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
-    assert_eq!(bench.nts().attempts, 0);
+    let early = KeyFailure::Refused("a certificate that is not yet valid".to_owned());
+    bench.association.fail_keys(&early, bench.now.monotonic);
+    assert_eq!(bench.poll(ExchangeId(99)), None);
+    bench.pass(30.0);
+    assert!(!bench.begin());
+    bench.association.clock_stepped(bench.now.monotonic);
+    assert!(bench.begin());
+}
+
+#[test]
+fn who_was_sent_to_a_silent_server_begins_again_at_home_now_and_then() {
+    let authentication = Authentication::Nts(NtsServer::default());
+    let poll = PollInterval::new(4);
+    let settings = Settings { minpoll: poll, maxpoll: poll, authentication, ..without_volley() };
+    let mut bench = Bench::new(settings);
+    let (home, began) = (bench.association.address(), bench.now.monotonic);
+    let elsewhere = SocketAddr::from(([192, 0, 2, 77], 123));
+    let named = NtsSession { server: Some(elsewhere), ..session(1, 8) };
+    let (mut attempts, mut homecomings) = (0, Vec::new());
+    while (bench.now.monotonic - began).seconds() < 4000.0 {
+        let next = bench.next_request();
+        bench.pass((next - bench.now.monotonic).seconds().max(0.0));
+        bench.association.handle_timeout(bench.now, 0.0);
+        if !bench.begin() {
+            bench.poll(ExchangeId(99));
+            continue;
+        }
+        attempts += 1;
+        if bench.association.come_home(bench.now.monotonic) {
+            assert_eq!(bench.association.address(), home);
+            homecomings.push((bench.now.monotonic - began).seconds());
+        }
+        bench.association.establish_keys(named.clone(), bench.now.monotonic);
+        assert_eq!(bench.association.address(), elsewhere);
+    }
+    // What was tried before still counts.
+    assert_eq!(bench.nts().attempts, attempts);
+    assert!(homecomings.len() >= 3, "{homecomings:?}");
+    assert!(homecomings.windows(2).all(|pair| pair[1] - pair[0] >= 1024.0), "{homecomings:?}");
 }
 
 /// Everything in which an answer differs from the true one, and the rule that finds it.
@@ -425,7 +494,9 @@ fn a_nak_has_new_keys_established_and_takes_nothing_away() {
     assert!(!bench.begin(), "not before the next poll");
     bench.pass(70.0);
     assert!(bench.begin());
-    // The old keys serve until the new ones are there.
+    // That is this poll's work. If nothing comes of it, the old keys still serve: it may have been a lie.
+    assert_eq!(bench.poll(ExchangeId(99)), None);
+    bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
     let asked = bench.ask();
     assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
     assert_eq!(bench.association.estimator().len(), 3);

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
@@ -46,7 +48,9 @@ const END_OF_TIME: u64 = 253_402_300_799;
 
 #[derive(Debug)]
 pub(super) struct Verifier {
-    usual: Arc<WebPkiServerVerifier>,
+    /// `None`: nobody is trusted.
+    usual: Option<Arc<WebPkiServerVerifier>>,
+    algorithms: WebPkiSupportedAlgorithms,
     times: CertificateTimes,
     /// When the certificate is valid that was accepted though it seems not to be.
     forgiven: Mutex<Option<Validity>>,
@@ -60,8 +64,13 @@ impl Verifier {
     ) -> Result<Arc<Self>, Error> {
         let builder =
             WebPkiServerVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider));
-        let usual = builder.build().map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
-        Ok(Arc::new(Self { usual, times, forgiven: Mutex::new(None) }))
+        let usual = match builder.build() {
+            Ok(verifier) => Some(verifier),
+            Err(VerifierBuilderError::NoRootAnchors) => None,
+            Err(error) => return Err(Error::Other(OtherError(Arc::new(error)))),
+        };
+        let algorithms = provider.signature_verification_algorithms;
+        Ok(Arc::new(Self { usual, algorithms, times, forgiven: Mutex::new(None) }))
     }
 
     pub(super) fn forgiven(&self) -> Option<Validity> {
@@ -124,8 +133,8 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let Some(usual) = &self.usual else { return Err(CertificateError::UnknownIssuer.into()) };
         let verify = |at| {
-            let usual = &self.usual;
             usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at)
         };
         match self.times {
@@ -146,7 +155,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -155,10 +164,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -68,7 +68,7 @@ impl Server {
         let (mut asked, mut answered) = (Vec::new(), false);
         for _ in 0..20 {
             let mut out = Vec::new();
-            client.transmit(&mut out);
+            client.transmit(&mut out).unwrap();
             let mut rest = out.as_slice();
             while !rest.is_empty() {
                 server.read_tls(&mut rest).unwrap();
