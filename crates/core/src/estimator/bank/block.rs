@@ -13,7 +13,7 @@ use super::local;
 use super::motion::{DRIFT_TIME, Kind, Motion, Strength};
 use super::queues::{Queues, Shape, Sums, Tilted};
 use super::sample::{Sample, WINDOW, Window};
-use super::state::{Normal, Sight, Site, State, Way};
+use super::state::{Jump, Normal, Sight, Site, State, Way};
 use crate::estimator::Frequency;
 
 /// How far a site moves towards its new value: all the way, some never settle.
@@ -154,6 +154,18 @@ impl<const N: usize> Block<N> {
         self.wide.clear();
     }
 
+    /// Time passes, in which this happens.
+    pub(super) fn pass(&mut self, motion: &Motion, jump: &Jump) {
+        self.now.predict(motion, self.oscillators.kind, &self.strength());
+        self.now.jump(jump);
+    }
+
+    /// Knows of the oscillator what it did before the first measurement in the window. There must be one.
+    pub(super) fn rewind(&mut self) {
+        self.now = self.prior;
+        self.forget_window();
+    }
+
     /// θ was counted from an origin that was smaller by this (s).
     pub(super) fn move_origin(&mut self, by: f64) {
         for state in [&mut self.prior, &mut self.now] {
@@ -176,8 +188,7 @@ impl<const N: usize> Block<N> {
     /// (assumed-density filtering).
     pub(super) fn observe(&mut self, sample: &Sample) {
         let first = self.sites.is_empty();
-        self.now.predict(&sample.motion, self.oscillators.kind, &self.strength());
-        self.now.jump(&sample.jump);
+        self.pass(&sample.motion, &sample.jump);
         if first {
             self.prior = self.now;
         }
@@ -252,7 +263,7 @@ impl<const N: usize> Block<N> {
     }
 
     fn remember(&mut self, way: Way, sample: &Sample, sight: &Sight<N>) {
-        let odds = local::odds(self.queues.way(way.index()).wide_share, local::Neighbours::NONE);
+        let odds = local::odds_alone(self.queues.way(way.index()).wide_share);
         let tilted =
             self.queues.tilt(way.index(), sample.believed_on(way), &sight.predicted, &odds);
         self.queues.remember(way.index(), &tilted, sample.believed_delay());
@@ -473,7 +484,56 @@ impl<const N: usize> Adjoint<N> {
 
 #[cfg(test)]
 mod tests {
+    use timeball_wire::{Oscillator, Span};
+
     use super::*;
+    use crate::measurement::Measurement;
+
+    /// A block of one kind of queues that knows nothing of θ and m to a second, on a path of
+    /// microseconds.
+    fn unsure(shape: Shape) -> Block<4> {
+        let drift = Lanes::all(1e-12);
+        let oscillators = Oscillators { kind: Kind::Drift, walk: drift, drift };
+        let mut block = Block::new(shape, oscillators, Lanes::ZERO);
+        block.begin(Frequency { value: 1e-6, sd: 1e-6 }, 1e-6);
+        block.lose_phase(0.0, 1.0, None);
+        block
+    }
+
+    #[test]
+    fn time_that_passes_takes_a_drift_with_it() {
+        let mut block = unsure(Shape::Queueing);
+        block.now.mean[2] = Lanes::all(1e-9);
+        block.pass(&Motion::over(DRIFT_TIME), &Jump::default());
+        let [_, frequency, drift, _] = block.now.mean.map(|lanes| lanes.0[0]);
+        let left = (-1.0f64).exp();
+        assert!((drift / (1e-9 * left) - 1.0).abs() < 1e-9, "{drift}");
+        let gained = 1e-9 * DRIFT_TIME * (1.0 - left);
+        assert!(((frequency - 1e-6) / gained - 1.0).abs() < 1e-9, "{frequency}");
+    }
+
+    #[test]
+    fn what_leaves_the_window_and_told_nothing_of_its_queue_changes_nothing() {
+        let mut block = unsure(Shape::Queueing);
+        let before = block.queues.way(0).wide_share.0[0];
+        let delay = Span::from_seconds(0.5);
+        let sample = Sample::new(
+            &Measurement {
+                at: Oscillator::from_nanos(0),
+                outbound: delay,
+                inbound: delay,
+                dispersion: 0.0,
+                root_delay: 0.0,
+                root_dispersion: 0.0,
+            },
+            Span::ZERO,
+        );
+        block.observe(&sample);
+        block.absorb(&sample, None);
+        block.queues.learn(&[Sums::default(); 2]);
+        let after = block.queues.way(0).wide_share.0[0];
+        assert!((after / before - 1.0).abs() < 1e-3, "{after}, not {before}");
+    }
 
     /// The cavity of every site by the smoother, against Bayes' rule by hand: an oscillator that does not
     /// move leaves every one-way delay a linear function of the first state, and the others say of it

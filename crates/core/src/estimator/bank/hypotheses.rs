@@ -2,9 +2,10 @@
 
 use super::block::{Block, Oscillators, Scratch};
 use super::lanes::{LANES, Lanes};
-use super::motion::Kind;
+use super::motion::{Kind, Motion};
 use super::queues::Shape;
 use super::sample::{Sample, Window};
+use super::state::Jump;
 use crate::estimator::Frequency;
 
 /// log₁₀ of the smallest walk of a frequency that is considered (s/s/√s), and of what comes next.
@@ -20,6 +21,8 @@ const DRIFT_PRIOR: f64 = -1.0;
 const WALK_BLOCKS: usize = 6;
 const DRIFT_BLOCKS: usize = 4;
 const BLOCKS: usize = WALK_BLOCKS + DRIFT_BLOCKS;
+/// Weights before anything is measured.
+const ALIKE: [Lanes; BLOCKS] = [Lanes::all(1.0 / (BLOCKS * LANES) as f64); BLOCKS];
 
 /// A measurement makes no hypothesis less probable than this (ln) against the one that foresaw it best.
 const MOST_EVIDENCE: f64 = 30.0;
@@ -58,7 +61,7 @@ impl Hypotheses {
         Self {
             walks: std::array::from_fn(walk),
             drifts: std::array::from_fn(drift),
-            weights: [Lanes::all(1.0 / (BLOCKS * LANES) as f64); BLOCKS],
+            weights: ALIKE,
             walk_scratch: Scratch::new(),
             drift_scratch: Scratch::new(),
         }
@@ -66,7 +69,18 @@ impl Hypotheses {
 
     /// Nothing was measured; the frequency is believed to be this, and the typical time in queues (s).
     pub(super) fn begin(&mut self, frequency: Frequency, scale: f64) {
+        self.weights = ALIKE;
         each_block!(self, block => block.begin(frequency, scale));
+    }
+
+    /// Time passes without measurements.
+    pub(super) fn pass(&mut self, motion: &Motion, jump: &Jump) {
+        each_block!(self, block => block.pass(motion, jump));
+    }
+
+    /// Back to where the window began.
+    pub(super) fn rewind(&mut self) {
+        each_block!(self, block => block.rewind());
     }
 
     /// The offset is about this (s) and nothing was known of it before; nor is of the path, but for its

@@ -55,7 +55,9 @@ impl KnownQueues {
 
     /// Time in queues on both ways together (s).
     fn time_in(&self, measurement: &Measurement) -> f64 {
-        (limited(measurement.delay()) - self.shortest).max(0.0)
+        // Not `delay()`, which is at least the dispersion: what a coarse clock cannot tell is no queue.
+        let delay = limited((measurement.outbound + measurement.inbound).seconds());
+        (delay - self.shortest).max(0.0)
     }
 
     /// Compares the measurement with the two before: of three, the middle one should be on the line
@@ -192,6 +194,14 @@ mod tests {
         assert_close(left.delay(), SHORTEST + 2.0 * UNSURE * QUEUED);
         let left = stated(SHORTEST, Some(0.0)).unwrap().without(&queued_there());
         assert_close(left.offset().seconds(), QUEUED / 2.0);
+    }
+
+    #[test]
+    fn what_a_coarse_clock_cannot_tell_is_no_queue() {
+        let coarse = Measurement { dispersion: 1.0 / 64.0, ..queued_there() };
+        let left = stated(SHORTEST, Some(0.5)).unwrap().without(&coarse);
+        assert_close(left.offset().seconds(), 0.0);
+        assert_close((left.outbound + left.inbound).seconds(), SHORTEST + 2.0 * UNSURE * QUEUED);
     }
 
     #[test]

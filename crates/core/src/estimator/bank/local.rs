@@ -67,6 +67,11 @@ pub(super) fn odds(wide_share: Lanes, neighbours: Neighbours) -> Lanes {
     share.map(|w| (SHARPENING * (w / (1.0 - w)).ln()).clamp(limits.0, limits.1))
 }
 
+/// ln(w/(1−w)) of a packet on a path with this w, whatever its neighbours are: it shall teach what w is.
+pub(super) fn odds_alone(wide_share: Lanes) -> Lanes {
+    wide_share.map(|w| (w / (1.0 - w)).ln())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -86,10 +86,10 @@ const UNTESTED: f64 = 1e-17;
 #[derive(Clone, Debug)]
 pub(super) struct Bank {
     settings: Settings,
-    /// What is known of the frequency before the first measurement, or since the phase was lost.
+    /// What is known of the frequency before the first measurement.
     frequency: Frequency,
-    /// The path was measured before the phase was lost.
-    experienced: bool,
+    /// What was measured before the phase was lost.
+    past: Option<Past>,
     /// θ is counted from here.
     origin: Span,
     /// Measurements that the window may hold.
@@ -108,6 +108,15 @@ pub(super) struct Bank {
     settling: Option<Settling>,
     /// Half of the round trip (s).
     half_delay: polling::Running,
+}
+
+/// A time of which the hypotheses know all but the phase.
+#[derive(Clone, Copy, Debug)]
+struct Past {
+    /// When it ended.
+    until: Oscillator,
+    /// Longest time (s) between two measurements in it.
+    tested: f64,
 }
 
 /// Nothing has happened since, and patience grows.
@@ -134,7 +143,7 @@ impl Bank {
         Self {
             settings,
             frequency: frequency.sane(),
-            experienced: false,
+            past: None,
             origin: Span::ZERO,
             room: settings.max_samples.clamp(1, WINDOW),
             window: Window::default(),
@@ -221,9 +230,7 @@ impl Bank {
     ) -> Option<f64> {
         if self.window.len() < EXPERIENCE.min(self.room) {
             if events::bad_beginning(self.window.samples(), &sample) {
-                self.restart();
-                self.experienced = false;
-                self.begin(sample);
+                self.begin_again(sample);
                 return None;
             }
             let counts = match self.window.len() < BEGINNING {
@@ -276,18 +283,23 @@ impl Bank {
         let since = first.sample.motion.dt;
         let size = last.outside;
         let before = self.hypotheses.predict(&Motion::none()).frequency;
-        self.swept = None;
-        self.settling = Some(Settling { since: last.sample.at, pace: KNOWN_PACE });
+        let settling = Settling { since: last.sample.at, pace: KNOWN_PACE };
         if size > new_beginning(first.sample.delay) {
             self.restart();
             for suspect in &suspects {
                 self.admit(&suspect.sample.measurement());
             }
+            self.settling = Some(settling);
             return Some(last.error);
         }
+        self.swept = None;
+        self.settling = Some(settling);
+        // They are counted from here, and the first of them may move it.
+        let origin = self.origin;
         let mut previous = first.sample.at - Span::from_seconds(since);
         for (index, suspect) in suspects.iter().enumerate() {
             let mut sample = suspect.sample;
+            sample.move_origin(origin, self.origin);
             sample.motion = Motion::over((sample.at - previous).seconds());
             previous = sample.at;
             if index == 0 {
@@ -306,15 +318,30 @@ impl Bank {
         self.origin = sample.whole_offset();
         let mut sample = sample;
         sample.see_from(self.origin);
+        // The phase is what it says itself, and was never predicted.
+        (sample.motion, sample.foreseen, sample.foreseen_rate) = (Motion::none(), 0.0, 0.0);
         let known = Some(self.settings.min_delay / 2.0).filter(|base| *base > 0.0);
-        if !self.experienced {
-            let scale = GUESSED_SCALE * sample.delay / 2.0;
-            let frequency = self.frequency;
-            self.hypotheses.begin(frequency, scale);
+        match self.past {
+            None => self.hypotheses.begin(self.frequency, GUESSED_SCALE * sample.delay / 2.0),
+            Some(past) => {
+                let gap = (sample.at - past.until).seconds();
+                let frequency = UNTESTED * (gap - past.tested).max(0.0);
+                self.hypotheses.pass(&Motion::over(gap), &Jump { frequency, ..Jump::default() });
+            }
         }
         let (offset, delay) = (sample.offset(), sample.delay);
         self.hypotheses.lose_phase(offset, delay, known);
         self.take(sample, Counts::ForItself, SWEEPS);
+    }
+
+    /// What was measured since the phase was lost was wrong.
+    fn begin_again(&mut self, sample: Sample) {
+        let first = self.window.samples().first().map_or(sample.at, |first| first.at);
+        let past = self.past.map(|past| Past { until: first, ..past });
+        self.hypotheses.rewind();
+        self.restart();
+        self.past = past;
+        self.begin(sample);
     }
 
     fn take(&mut self, sample: Sample, counts: Counts, sweeps: usize) {
@@ -362,14 +389,12 @@ impl Bank {
         if offset.abs() <= FAR {
             return;
         }
-        let by = Span::from_seconds(offset);
-        self.origin += by;
-        let (origin, moved) = (self.origin, by.seconds());
+        let before = self.origin;
+        self.origin += Span::from_seconds(offset);
         for sample in self.window.samples_mut() {
-            sample.see_from(origin);
-            sample.foreseen -= moved;
+            sample.move_origin(before, self.origin);
         }
-        self.hypotheses.move_origin(moved);
+        self.hypotheses.move_origin((self.origin - before).seconds());
     }
 
     /// Whatever arithmetic made of numbers that no packet should have, the bank goes on.
@@ -388,8 +413,10 @@ impl Bank {
 
     /// Forgets all that was learnt from measurements, but not how the source behaves.
     fn forget(&mut self, known_queues: Option<KnownQueues>) {
-        let Self { settings, frequency, habit, .. } = *self;
-        *self = Self { habit, known_queues, ..Self::new(settings, frequency) };
+        self.restart();
+        self.past = None;
+        self.known_queues = known_queues;
+        self.half_delay = polling::Running::default();
     }
 
     /// See [`Estimator::estimate`](super::Estimator::estimate).
@@ -440,7 +467,9 @@ impl Bank {
 
     /// See [`Estimator::restart`](super::Estimator::restart).
     pub(super) fn restart(&mut self) {
-        self.experienced |= !self.window.samples().is_empty();
+        if let Some(newest) = self.window.newest() {
+            self.past = Some(Past { until: newest.at, tested: self.window.longest_gap() });
+        }
         self.window.clear();
         self.suspects.clear();
         self.on_route = 0;

@@ -76,6 +76,12 @@ impl Sample {
         self.delays = [(self.outbound - origin).seconds(), (self.inbound + origin).seconds()];
     }
 
+    /// Counts from another origin, what was predicted for it as well.
+    pub(super) fn move_origin(&mut self, from: Span, to: Span) {
+        self.see_from(to);
+        self.foreseen -= (to - from).seconds();
+    }
+
     /// All offsets were too small by this much.
     pub(super) fn shift(&mut self, by: Span) {
         self.outbound += by;

@@ -82,6 +82,39 @@ fn a_step_of_the_source_is_followed_and_told() {
 }
 
 #[test]
+fn a_step_of_minutes_is_followed_where_a_round_trip_takes_seconds() {
+    for seed in 400..410 {
+        let mut world = World::with_path(seed, 1.0, Queue::Exponential(1e-3));
+        let mut estimator = fresh(UNKNOWN);
+        poll(&mut world, &mut estimator, 40);
+        // No new beginnings, but far enough to count offsets from elsewhere.
+        for size in [150.0, -75.0, -30.0] {
+            world.origin += Span::from_seconds(size);
+            let steps = poll(&mut world, &mut estimator, 3);
+            assert_eq!(steps.len(), 1, "seed {seed}: a step of {size} s gave {steps:?}");
+            let (now, covered) = error(&world, &estimator);
+            assert!(now.abs() < 5e-3 && covered, "seed {seed}: {now} after a step of {size}");
+            assert_eq!(poll(&mut world, &mut estimator, 10), []);
+        }
+    }
+}
+
+#[test]
+fn patience_grows_faster_after_a_new_beginning_than_at_the_first() {
+    for size in [20e-3, 1.5e9] {
+        let (mut world, mut estimator) = settled(31, 40);
+        world.origin += Span::from_seconds(size);
+        assert_eq!(poll(&mut world, &mut estimator, 3).len(), 1);
+        for count in 1..4 {
+            world.advance(64.0);
+            let surprise = estimator.add(&world.exchange().unwrap()).unwrap();
+            let Wish::After { settled, .. } = surprise.wish else { panic!("{surprise:?}") };
+            assert!((settled - 2.0 * 64.0 * f64::from(count)).abs() < 1e-6, "{size}: {settled}");
+        }
+    }
+}
+
+#[test]
 fn the_bound_holds_while_a_step_is_not_yet_understood() {
     let (mut world, mut estimator) = settled(30, 40);
     world.origin += Span::from_millis(30);

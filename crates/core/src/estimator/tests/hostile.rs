@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use timeball_wire::Span;
 
-use super::super::world::World;
+use super::super::world::{Direction, Queue, World};
 use super::super::*;
 
 /// Any number of seconds that a bug or an enemy could think of.
@@ -200,6 +200,30 @@ fn no_measurement_allocates() {
         });
         assert_eq!(allocations.count_total, 0, "{method:?}");
     }
+}
+
+#[test]
+fn an_operator_who_was_wrong_costs_no_allocation() {
+    let mut world = World::with_path(1, 0.1e-3, Queue::Exponential(0.3e-3));
+    world.inbound = Direction { base: 0.1e-3, queue: Queue::Gaussian(0.0) };
+    let settings = Settings {
+        method: Method::Bank,
+        min_delay: 0.2e-3,
+        asymmetry: Some(-0.5),
+        ..Settings::default()
+    };
+    let mut estimator = Estimator::new(settings, Frequency { value: 0.0, sd: 100e-6 });
+    estimator.add(&world.exchange().unwrap());
+    let allocations = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            world.advance(64.0);
+            estimator.add(&world.exchange().unwrap());
+        }
+    });
+    // It was found out: what was said of the queues is not used any more.
+    let error = estimator.estimate(world.now()).unwrap().offset - world.truth();
+    assert!(error.seconds().abs() < 50e-6, "{error:?}");
+    assert_eq!(allocations.count_total, 0);
 }
 
 #[test]

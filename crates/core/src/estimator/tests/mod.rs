@@ -1,5 +1,6 @@
 //! What both estimators must do, and which of them does it better.
 
+mod beginnings;
 mod behaviour;
 mod extremes;
 mod hostile;

@@ -1,0 +1,89 @@
+//! The first measurements, and the first after the phase was lost.
+
+use super::super::world::{Queue, World};
+use super::super::*;
+
+fn fresh(sd: f64) -> Estimator {
+    let settings = Settings { method: Method::Bank, ..Settings::default() };
+    Estimator::new(settings, Frequency { value: 0.0, sd })
+}
+
+/// An exchange whose request waited this much longer (s).
+fn slow(world: &mut World, by: f64) -> Measurement {
+    let mut measurement = world.exchange().unwrap();
+    measurement.outbound += Span::from_seconds(by);
+    measurement
+}
+
+/// An estimator that has seen a hundred exchanges over 10 ms, one every 64 seconds.
+fn settled(seed: u64, walk: f64) -> (World, Estimator) {
+    let path = World::with_path(seed, 10e-3, Queue::Exponential(0.2e-3));
+    let mut world = World { walk, ..path };
+    let mut estimator = fresh(100e-6);
+    for _ in 0..100 {
+        world.advance(64.0);
+        estimator.add(&world.exchange().unwrap());
+    }
+    (world, estimator)
+}
+
+#[test]
+fn an_answer_that_waited_for_an_address_says_nothing_of_the_frequency() {
+    for (seed, interval) in (0..20).zip([2.0, 64.0].into_iter().cycle()) {
+        let path = World::with_path(seed, 10e-6, Queue::Exponential(0.2e-6));
+        let mut world = World { frequency: 100e-6, ..path };
+        let mut estimator = fresh(200e-6);
+        estimator.add(&slow(&mut world, 1e-3));
+        world.advance(interval);
+        estimator.add(&world.exchange().unwrap());
+        let estimate = estimator.estimate(world.now()).unwrap();
+        assert_eq!(estimate.samples, 1, "seed {seed}");
+        assert!((estimate.frequency.sd / 200e-6 - 1.0).abs() < 1e-3, "seed {seed}: {estimate:?}");
+        world.advance(interval);
+        let estimate = estimator.estimate(world.now()).unwrap();
+        let error = (estimate.offset - world.truth()).seconds();
+        assert!(error.abs() <= estimate.root_distance(), "seed {seed}: {error:e} {estimate:?}");
+    }
+}
+
+#[test]
+fn slow_answers_after_a_restart_cost_nothing_of_what_was_learnt() {
+    for (seed, count) in (20..40).zip([1, 2].into_iter().cycle()) {
+        let (mut world, mut estimator) = settled(seed, 1e-9);
+        let before = estimator.estimate(world.now()).unwrap().frequency;
+        estimator.restart();
+        for by in [0.2, 0.3].into_iter().take(count) {
+            world.advance(64.0);
+            estimator.add(&slow(&mut world, by));
+        }
+        world.advance(64.0);
+        estimator.add(&world.exchange().unwrap());
+        let after = estimator.estimate(world.now()).unwrap();
+        assert_eq!(after.samples, 1, "seed {seed}");
+        let Frequency { value, sd } = after.frequency;
+        assert!(
+            (value - before.value).abs() < 0.2 * before.sd,
+            "seed {seed}: {before:?} {after:?}"
+        );
+        assert!((before.sd..5.0 * before.sd).contains(&sd), "seed {seed}: {before:?} {after:?}");
+    }
+}
+
+#[test]
+fn a_frequency_grows_old_while_the_machine_sleeps() {
+    const SLEEP: f64 = 8.0 * 3600.0;
+    let mut off = Vec::new();
+    for seed in 40..80 {
+        let (mut world, mut estimator) = settled(seed, 1e-8);
+        estimator.restart();
+        world.advance(SLEEP);
+        estimator.add(&world.exchange().unwrap());
+        let Frequency { value, sd } = estimator.estimate(world.now()).unwrap().frequency;
+        off.push((value - world.true_frequency()).abs() / sd);
+        // Not much more than the oscillator can have done.
+        assert!(sd < 10.0 * 1e-8 * SLEEP.sqrt(), "seed {seed}: {sd:e}");
+    }
+    off.sort_by(f64::total_cmp);
+    println!("seeds 40 to 79: half within {:.2} sd, all within {:.2}", off[20], off[39]);
+    assert!(off[20] < 1.0 && off[39] < 3.5);
+}
