@@ -13,6 +13,7 @@ mod classic;
 mod estimate;
 #[cfg(test)]
 mod tests;
+mod triple;
 #[cfg(test)]
 mod world;
 
@@ -26,6 +27,16 @@ use classic::Classic;
 
 /// Every quantity of seconds that a packet can carry is below this (2¹⁶ s, RFC 5905 §6).
 const LARGEST: f64 = 65536.0;
+
+/// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
+/// ever put to the test, at least: 1 ppm between day and night.
+const UNTESTED: f64 = 1e-17;
+
+/// Variance (s²) of an offset whose frequency has walked with this strength ((s/s)²/s) for so long (s):
+/// q² t³/3 (Zucca and Tavella 2005).
+fn wandered(strength: f64, t: f64) -> f64 {
+    strength * t.powi(3) / 3.0
+}
 
 /// A magnitude (s) that a packet may claim: what is not a number is taken for the worst.
 fn limited(seconds: f64) -> f64 {

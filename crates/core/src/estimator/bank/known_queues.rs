@@ -5,6 +5,7 @@ use arrayvec::ArrayVec;
 use timeball_wire::Span;
 
 use super::sample::WINDOW;
+use crate::estimator::triple::Middle;
 use crate::estimator::{Settings, limited};
 use crate::measurement::Measurement;
 
@@ -64,13 +65,14 @@ impl KnownQueues {
     /// through the others, whatever the clocks' frequencies.
     pub(super) fn compare(&mut self, newest: &Measurement) {
         if let [.., oldest, middle] = &self.seen[..] {
-            let share = (middle.at - oldest.at).seconds() / (newest.at - oldest.at).seconds();
-            if share > 0.0 && share < 1.0 {
+            let since = |of: &Measurement| (of.at - oldest.at).seconds();
+            let place = Middle::of(0.0, since(middle), since(newest));
+            if place.is_between() {
                 let start = self.without(oldest).offset();
                 let offset = |of: &Measurement| (self.without(of).offset() - start).seconds();
                 let queued = |of: &Measurement| self.time_in(of) - self.time_in(oldest);
-                let queued = queued(middle) - share * queued(newest);
-                let error = offset(middle) - share * offset(newest);
+                let queued = place.departure(0.0, queued(middle), queued(newest));
+                let error = place.departure(0.0, offset(middle), offset(newest));
                 // More than all of it is not the queues' doing.
                 self.errors.add(queued, error.clamp(-queued.abs(), queued.abs()));
             }
@@ -98,12 +100,12 @@ impl KnownQueues {
     }
 }
 
-/// How one number is proportional to another, by least squares, of the newest pairs.
+/// How one number (s) is proportional to another (s), by least squares, of the newest pairs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Regression {
     /// Pairs, the older the less,
     count: f64,
-    /// and sums of their squares and products.
+    /// and sums of their squares and products (s²).
     xx: f64,
     yy: f64,
     xy: f64,

@@ -1,5 +1,5 @@
 //! Congestion lasts: a packet is the likelier to have waited long if those before and after it have,
-//! and if the one it answers has.
+//! and if the one it answers has (the latter only for the newest).
 //!
 //! The probability w of one packet is the mean of the path's and of what its neighbours turned out to
 //! be, the nearer ones counting more.

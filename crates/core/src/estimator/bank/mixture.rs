@@ -1,15 +1,15 @@
 //! What all hypotheses together say: each counts as much as its predictions were good.
 
-use super::block::Block;
 use super::hypotheses::Hypotheses;
 use super::lanes::{LANES, Lanes};
 use super::motion::Motion;
 use super::queues::{Queue, Shape};
+use super::smoothers::Smoothers;
 
 /// A hypothesis less probable than this changes nothing that anybody could see.
 const NEGLIGIBLE: f64 = 1e-7;
 
-/// Mean and variance of θ (s), without the origin, and of f (s/s).
+/// Mean and variance of θ (s, s²), without the origin, and of f (s/s, (s/s)²).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Prediction {
     pub(super) offset: f64,
@@ -28,11 +28,13 @@ pub(super) struct Path {
     /// Variances of what remains of a one-way delay when it was not in a queue (s²), added up for both
     /// ways.
     pub(super) blur: f64,
-    /// Typical time in queues on one way (s).
+    /// Typical time in queues on one way (s), in the queueing shape the mean of both: what an event is
+    /// held against. How far the base delay walks follows from the smaller one
+    /// ([`Queues::scale`](super::queues::Queues::scale)).
     pub(super) scale: f64,
 }
 
-/// A sum of numbers by their weights.
+/// A sum of numbers by their weights: of θ (s, s²) or of f (s/s, (s/s)²).
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     weight: f64,
@@ -59,7 +61,8 @@ impl Hypotheses {
     /// Probabilities from log weights: exp(l − max)/Σ.
     pub(super) fn weigh(&mut self) {
         let Self { walks, drifts, weights, .. } = self;
-        let logs = walks.iter().map(Block::log_weight).chain(drifts.iter().map(Block::log_weight));
+        let logs =
+            walks.iter().map(Smoothers::log_weight).chain(drifts.iter().map(Smoothers::log_weight));
         for (weights, logs) in weights.iter_mut().zip(logs) {
             *weights = logs;
         }
@@ -84,12 +87,12 @@ impl Hypotheses {
             }
         };
         let (walks, drifts) = self.weights.split_at(self.walks.len());
-        for (block, weights) in self.walks.iter().zip(walks) {
-            let (mean, variance) = carried(block, motion);
+        for (smoothers, weights) in self.walks.iter().zip(walks) {
+            let (mean, variance) = carried(smoothers, motion);
             add(weights, mean, variance);
         }
-        for (block, weights) in self.drifts.iter().zip(drifts) {
-            let (mean, variance) = carried(block, motion);
+        for (smoothers, weights) in self.drifts.iter().zip(drifts) {
+            let (mean, variance) = carried(smoothers, motion);
             add(weights, mean, variance);
         }
         let (near_theta, near_f) = near.unwrap_or_default();
@@ -107,17 +110,20 @@ impl Hypotheses {
     pub(super) fn path(&self) -> Path {
         let all = self.weights.iter().flat_map(|lanes| lanes.0).enumerate();
         let best = all.max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index);
-        let (block, lane) = (best / LANES, best % LANES);
-        match block.checked_sub(self.walks.len()) {
-            None => path(&self.walks[block], lane),
+        let (group, lane) = (best / LANES, best % LANES);
+        match group.checked_sub(self.walks.len()) {
+            None => path(&self.walks[group], lane),
             Some(drift) => path(&self.drifts[drift], lane),
         }
     }
 
     /// Mean over the hypotheses of something that follows from the queues they believe in.
     pub(super) fn mean_of_queues(&self, of: impl Fn(Shape, [&Queue; 2], usize) -> f64) -> f64 {
-        let queues =
-            self.walks.iter().map(Block::queues).chain(self.drifts.iter().map(Block::queues));
+        let queues = self
+            .walks
+            .iter()
+            .map(Smoothers::queues)
+            .chain(self.drifts.iter().map(Smoothers::queues));
         let terms = self.weights.iter().zip(queues).flat_map(|(weights, queues)| {
             let of = &of;
             let ways = [queues.way(0), queues.way(1)];
@@ -129,8 +135,8 @@ impl Hypotheses {
     /// Mean over the hypotheses of something that follows from the oscillator they believe in: strength
     /// of walk (s/s/√s) and of drift (s/s²/√s).
     pub(super) fn mean_of_oscillators(&self, of: impl Fn(f64, f64) -> f64) -> f64 {
-        let oscillators = self.walks.iter().map(Block::oscillators);
-        let oscillators = oscillators.chain(self.drifts.iter().map(Block::oscillators));
+        let oscillators = self.walks.iter().map(Smoothers::oscillators);
+        let oscillators = oscillators.chain(self.drifts.iter().map(Smoothers::oscillators));
         let terms = self.weights.iter().zip(oscillators).flat_map(|(weights, oscillators)| {
             let of = &of;
             (0..LANES).map(move |lane| {
@@ -142,23 +148,23 @@ impl Hypotheses {
 }
 
 /// Means and variances of θ and f.
-fn carried<const N: usize>(block: &Block<N>, motion: &Motion) -> ([Lanes; 2], [Lanes; 2]) {
-    let mut state = block.now;
-    state.predict(motion, block.oscillators().kind, &block.strength());
+fn carried<const N: usize>(smoothers: &Smoothers<N>, motion: &Motion) -> ([Lanes; 2], [Lanes; 2]) {
+    let mut state = smoothers.now;
+    state.predict(motion, smoothers.oscillators().kind, &smoothers.strength());
     let variances = [state.covariance[0][0], state.covariance[1][1]];
     ([state.mean[0], state.mean[1]], variances)
 }
 
-fn path<const N: usize>(block: &Block<N>, lane: usize) -> Path {
-    let queues = block.queues();
+fn path<const N: usize>(smoothers: &Smoothers<N>, lane: usize) -> Path {
+    let queues = smoothers.queues();
     let variances = [0, 1].map(|way| queues.way(way).variance.0[lane]);
     let scale = match queues.shape() {
         Shape::Normal => variances[0].sqrt(),
         Shape::Queueing => (queues.way(0).narrow.0[lane] + queues.way(1).narrow.0[lane]) / 2.0,
     };
     Path {
-        base: block.now.mean[N - 1].0[lane],
-        base_variance: block.now.covariance[N - 1][N - 1].0[lane],
+        base: smoothers.now.mean[N - 1].0[lane],
+        base_variance: smoothers.now.covariance[N - 1][N - 1].0[lane],
         blur: variances[0] + variances[1],
         scale,
     }

@@ -5,14 +5,13 @@
 //! negative. Their sum does not contain θ: round trips tell how the path is, apart from how the
 //! oscillator is. Their difference says where θ is, best by the packets that waited least.
 //!
-//! A hypothesis ([`block`]) says how the oscillator moves ([`motion`]) and what shape the time in
+//! A hypothesis ([`smoothers`]) says how the oscillator moves ([`motion`]) and what shape the time in
 //! queues has ([`queues`], [`local`]). Its [`state`] is a normal distribution of θ, frequency, drift
 //! and base delay; each one-way delay enters it as a *site*, a normal factor with the same moments as
-//! the true one (by [`normal`]), and the sites of the newest measurements are revised when later ones
+//! the true one (by [`truncated`]), and the sites of the newest measurements are revised when later ones
 //! throw light on them. How well each hypothesis predicts is how much it counts in the [`mixture`].
 //! What none of them covers are [`events`].
 
-mod block;
 mod events;
 mod habit;
 mod hypotheses;
@@ -21,28 +20,26 @@ mod lanes;
 mod local;
 mod mixture;
 mod motion;
-mod normal;
 mod polling;
 mod queues;
 mod sample;
+mod smoothers;
 mod state;
 #[cfg(test)]
 mod tests;
+mod truncated;
 
 use arrayvec::ArrayVec;
 use timeball_wire::{Oscillator, Span};
 
-use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish};
+use super::{Estimate, Frequency, Settings, Statistics, Surprise, UNTESTED, Wish, wandered};
 use crate::measurement::Measurement;
-use block::Counts;
 use events::EXPERIENCE;
 use habit::Habit;
 use hypotheses::Hypotheses;
 use known_queues::KnownQueues;
-use lanes::Lanes;
 use mixture::{Path, Prediction};
 use motion::Motion;
-use queues::{Queue, Shape};
 use sample::{Sample, WINDOW, Window};
 use state::Jump;
 
@@ -78,9 +75,15 @@ const COVERAGE: f64 = 2.5;
 /// After so many measurements it is twice as many: the noise itself is a guess then, as in Student's
 /// distribution.
 const FEW: f64 = 2.0;
-/// What a frequency that was known may have changed ((s/s)²/s) beyond the longest time over which it was
-/// ever put to the test, at least: 1 ppm between day and night.
-const UNTESTED: f64 = 1e-17;
+
+/// What a measurement is taken for besides what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    /// How well it was predicted says which hypotheses are good.
+    AsEvidence,
+    /// Something happened, or too little is known, that no hypothesis could predict it.
+    ForItself,
+}
 
 /// The estimator of one source.
 #[derive(Clone, Debug)]
@@ -420,6 +423,9 @@ impl Bank {
     }
 
     /// See [`Estimator::estimate`](super::Estimator::estimate).
+    ///
+    /// root distance = m + (server's root delay)/2 + (server's root dispersion) + timestamp error +
+    /// 2.5(1 + 2/n)·sd + largest suspect error (s), with n the measurements in the window
     pub(super) fn estimate(&self, at: Oscillator) -> Option<Estimate> {
         let newest = self.window.newest()?;
         let t = (at - newest.at).seconds();
@@ -429,7 +435,7 @@ impl Bank {
         let untested = (t - self.window.longest_gap()).max(0.0);
         let variance = prediction.offset_variance
             + prediction.frequency_variance * back * back
-            + UNTESTED * untested.powi(3) / 3.0;
+            + wandered(UNTESTED, untested);
         let path = self.hypotheses.path();
         let doubt = self.suspects.iter().map(|suspect| suspect.error.abs()).fold(0.0, f64::max);
         let coverage = COVERAGE * (1.0 + FEW / self.window.len() as f64);
@@ -459,7 +465,7 @@ impl Bank {
     /// an improbable one that has gone astray does not count by the size of its error.
     fn jitter(&self) -> f64 {
         let log_variance = self.hypotheses.mean_of_queues(|shape, ways, lane| {
-            let sum = ways.iter().map(|queue| variance(shape, queue, lane)).sum::<f64>();
+            let sum = ways.iter().map(|queue| queue.spread(shape, lane)).sum::<f64>();
             (sum / 4.0).max(f64::MIN_POSITIVE).ln()
         });
         (log_variance / 2.0).exp()
@@ -514,10 +520,7 @@ impl Bank {
             over(&pair[0]) != over(&pair[1])
         });
         let waits = |way: usize| {
-            self.hypotheses.mean_of_queues(|shape, ways, lane| match shape {
-                Shape::Normal => 0.0,
-                Shape::Queueing => mean_wait(ways[way], lane),
-            })
+            self.hypotheses.mean_of_queues(|shape, ways, lane| ways[way].mean_wait(shape, lane))
         };
         let (outbound, inbound) = (waits(0), waits(1));
         let span = (newest.at - oldest.at).seconds();
@@ -552,23 +555,4 @@ fn step_or_change(size: f64, since: f64) -> Jump {
     let (step, frequency) = (size * size, (size / since).powi(2));
     let moved = frequency * since * since;
     Jump { offset: step + moved, frequency, both: frequency * since, base: 0.0 }
-}
-
-/// Mean time in queues on one way (s).
-fn mean_wait(queue: &Queue, lane: usize) -> f64 {
-    let wide = queue.wide_share.0[lane];
-    (1.0 - wide) * queue.narrow.0[lane] + wide * queue.wide.0[lane]
-}
-
-/// Variance of what is left of a one-way delay (s²).
-fn variance(shape: Shape, queue: &Queue, lane: usize) -> f64 {
-    match shape {
-        Shape::Normal => queue.variance.0[lane],
-        Shape::Queueing => {
-            let wide = queue.wide_share.0[lane];
-            let square = |of: &Lanes| 2.0 * of.0[lane] * of.0[lane];
-            let squares = (1.0 - wide) * square(&queue.narrow) + wide * square(&queue.wide);
-            queue.variance.0[lane] + squares - mean_wait(queue, lane).powi(2)
-        }
-    }
 }

@@ -6,6 +6,11 @@
 //! conditioning. The offset θ is the integral of the frequency.
 //!
 //! dθ = f dt, df = d dt + q dW, dd = −d/τ dt + q_d dW
+//!
+//! (Zucca and Tavella 2005 for the walk; Singer 1970 for what a rate does that is correlated
+//! exponentially.)
+
+use std::ops::{AddAssign, Mul};
 
 use super::lanes::Lanes;
 
@@ -25,11 +30,11 @@ type Covariance = [[f64; 3]; 3];
 pub(super) struct Motion {
     /// Its length (s).
     pub(super) dt: f64,
-    /// ∂θ/∂d, ∂f/∂d and ∂d/∂d over it.
+    /// ∂θ/∂d (s²), ∂f/∂d (s) and ∂d/∂d over it.
     drift: [f64; 3],
-    /// Covariance that a walk of unit strength adds to θ and f: [[t³/3, t²/2], [t²/2, t]].
+    /// Covariance that a walk of unit strength adds to θ and f: t³/3 (s³), t²/2 (s²) and t (s).
     walk_noise: [f64; 3],
-    /// Covariance that a drift of unit strength adds.
+    /// Covariance that a drift of unit strength adds (s⁵ to s).
     drift_noise: Covariance,
 }
 
@@ -64,12 +69,7 @@ impl Motion {
     /// F v: where the vector is after it.
     #[inline(always)]
     pub(super) fn carry(&self, v: &mut [Lanes], kind: Kind) {
-        v[0] += v[1] * self.dt;
-        if kind == Kind::Drift {
-            v[0] += v[2] * self.drift[0];
-            v[1] += v[2] * self.drift[1];
-            v[2] = v[2] * self.drift[2];
-        }
+        carry(v, self.dt, &self.drift, kind);
     }
 
     /// Fᵀ v: what the vector was before it, if it is an adjoint.
@@ -81,7 +81,7 @@ impl Motion {
         v[1] += v[0] * self.dt;
     }
 
-    /// Variance and covariance (row, column, value) that noise of these strengths adds.
+    /// Q: what noise of these strengths adds.
     #[inline(always)]
     pub(super) fn noise(&self, strength: &Strength) -> Noise {
         let [tt, tf, ff] = self.walk_noise.map(|unit| strength.walk * unit);
@@ -118,7 +118,7 @@ pub(super) struct Strength {
     pub(super) base: Lanes,
 }
 
-/// What a motion adds to the covariance.
+/// What a motion adds to the covariance of θ (t, in s), f (s/s), d (s/s²) and the base delay (s).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noise {
     pub(super) tt: Lanes,
@@ -144,20 +144,30 @@ fn white(t: f64) -> Covariance {
     [[t.powi(5) / 20.0, tf, td], [tf, t.powi(3) / 3.0, fd], [td, fd, t]]
 }
 
+/// F v over a time with this [`drift`].
+#[inline(always)]
+fn carry<T>(v: &mut [T], t: f64, drift: &[f64; 3], kind: Kind)
+where
+    T: Copy + AddAssign + Mul<f64, Output = T>,
+{
+    v[0] += v[1] * t;
+    if kind == Kind::Drift {
+        v[0] += v[2] * drift[0];
+        v[1] += v[2] * drift[1];
+        v[2] = v[2] * drift[2];
+    }
+}
+
 /// Noise over twice the time: F Q Fᵀ + Q.
 fn doubled(noise: &Covariance, t: f64) -> Covariance {
-    let [theta, frequency, rest] = drift(t);
-    let f: Covariance = [[1.0, t, theta], [0.0, 1.0, frequency], [0.0, 0.0, rest]];
-    let entry = |row: usize, column: usize| {
-        let mut sum = noise[row][column];
-        for i in 0..3 {
-            for j in 0..3 {
-                sum += f[row][i] * noise[i][j] * f[column][j];
-            }
-        }
-        sum
-    };
-    std::array::from_fn(|row| std::array::from_fn(|column| entry(row, column)))
+    let drift = drift(t);
+    let mut moved = *noise;
+    // F Q = (Q Fᵀ)ᵀ for a symmetric Q: carry the rows, then the columns of that.
+    for _ in 0..2 {
+        moved.iter_mut().for_each(|row| carry(row, t, &drift, Kind::Drift));
+        moved = std::array::from_fn(|row| std::array::from_fn(|column| moved[column][row]));
+    }
+    std::array::from_fn(|row| std::array::from_fn(|column| moved[row][column] + noise[row][column]))
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@
 //! walk and drift add to θ in T, v(T), is κ² σ h, with σ the standard deviation of an offset that
 //! waited in no unusual queue, and h half the round trip; on good paths, κ² √(σ h s). Of v(T) the
 //! geometric mean over the hypotheses counts, since they are spread over many powers of ten.
+//!
+//! ln v = ln(q²/3) + 3 ln T of a walk, ln(q_d²τ/8) + 4 ln T of a drift that has its stationary variance
+//! q_d²τ/2 (T ≪ τ).
 
 use super::hypotheses::Hypotheses;
 use super::motion::DRIFT_TIME;
@@ -16,8 +19,6 @@ pub(super) const FEWEST: usize = 4;
 const SHARE: f64 = 0.04;
 /// s (s²): a path is good if σ h is less. An offset to 40 µs, from a millisecond away.
 const GOOD_PATH: f64 = 4e-8;
-/// A drift may add so many times more: it turns before its growth has gone on for long.
-const DRIFT_SHARE: f64 = 4.0;
 /// An interval longer than this (s) becomes longer still, by the one power, and a shorter one is drawn
 /// to it by the other. Both were found by experiment, as were κ, s and the form of σ h: with them no
 /// more packets are spent than other clients spend.
@@ -64,7 +65,7 @@ impl Hypotheses {
         // ln v = ln q²/3 + 3 ln T of a walk, ln q_d² τ/2 + 4 ln T of a drift: the mean is linear in ln T.
         let drifts = self.mean_of_oscillators(|_, drift| f64::from(u8::from(drift > 0.0)));
         let constant = self.mean_of_oscillators(|walk, drift| match drift > 0.0 {
-            true => (drift * drift * DRIFT_TIME / 2.0 / DRIFT_SHARE).ln(),
+            true => (drift * drift * DRIFT_TIME / 8.0).ln(),
             false => (walk * walk / 3.0).ln(),
         });
         let path = sigma * half_delay;
@@ -89,8 +90,8 @@ mod tests {
         let mut hypotheses = Hypotheses::new();
         let mut interval = |scale: f64, half_delay: f64| {
             let frequency = crate::estimator::Frequency { value: 0.0, sd: 1e-4 };
-            hypotheses.walks.iter_mut().for_each(|block| block.begin(frequency, scale));
-            hypotheses.drifts.iter_mut().for_each(|block| block.begin(frequency, scale));
+            hypotheses.walks.iter_mut().for_each(|smoothers| smoothers.begin(frequency, scale));
+            hypotheses.drifts.iter_mut().for_each(|smoothers| smoothers.begin(frequency, scale));
             hypotheses.weigh();
             hypotheses.interval(half_delay)
         };

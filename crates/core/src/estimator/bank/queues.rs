@@ -4,13 +4,13 @@
 //! A one-way delay is y = u + e: u is what the state predicts, e the rest. Two shapes are held
 //! against each other. In the *normal* one, e is normal about 0. In the *queueing* one, e ≥ 0 is
 //! exponential with one of two means, j₀ (narrow) and j₁ (wide), the second with probability w, and
-//! blurred by a little normal noise σ. Under the latter, all offsets that neither way contradicts are
-//! equally likely: knowledge is the intersection of intervals, which a mean of measurements throws
-//! away.
+//! blurred by a little normal noise σ. Under the latter, θ within the interval that neither way
+//! contradicts has a likelihood ∝ exp(θ(1/j_out − 1/j_in)), flat if both ways wait alike: knowledge is
+//! the intersection of intervals, which a mean of measurements throws away.
 
 use super::lanes::{LANES, Lanes};
-use super::normal::cut;
 use super::state::{Normal, Site};
+use super::truncated::cut;
 
 /// σ as a share of j₀…
 const BLUR: f64 = 0.05;
@@ -65,6 +65,28 @@ impl Queue {
     fn new(narrow: Lanes, wide: Lanes, wide_share: Lanes, variance: Lanes) -> Self {
         let log_scales = [narrow, wide].map(|scale| scale.map(f64::ln));
         Self { narrow, wide, wide_share, variance, log_scales }
+    }
+
+    /// Mean time in queues (s).
+    pub(super) fn mean_wait(&self, shape: Shape, lane: usize) -> f64 {
+        let wide = self.wide_share.0[lane];
+        match shape {
+            Shape::Normal => 0.0,
+            Shape::Queueing => (1.0 - wide) * self.narrow.0[lane] + wide * self.wide.0[lane],
+        }
+    }
+
+    /// Variance of e (s²): an exponential variable's mean square is twice its squared mean.
+    pub(super) fn spread(&self, shape: Shape, lane: usize) -> f64 {
+        match shape {
+            Shape::Normal => self.variance.0[lane],
+            Shape::Queueing => {
+                let wide = self.wide_share.0[lane];
+                let square = |of: &Lanes| 2.0 * of.0[lane] * of.0[lane];
+                let squares = (1.0 - wide) * square(&self.narrow) + wide * square(&self.wide);
+                self.variance.0[lane] + squares - self.mean_wait(shape, lane).powi(2)
+            }
+        }
     }
 }
 
@@ -177,8 +199,9 @@ impl Queues {
         self.past[way].add(self.shape, tilted, round_trip);
     }
 
-    /// The parameters that explain best what was seen (expectation maximisation's second step), drawn a
-    /// little to what was expected before, and each way a little to the other.
+    /// The parameters that explain best what was seen (expectation maximisation's second step;
+    /// Dempster, Laird and Rubin 1977), drawn a little to what was expected before, and each way a
+    /// little to the other.
     pub(super) fn learn(&mut self, window: &[Sums; 2]) {
         let seen = [window[0].plus(&self.past[0]), window[1].plus(&self.past[1])];
         match self.shape {
@@ -241,6 +264,9 @@ fn normal(queue: &Queue, y: f64, cavity: &Normal) -> Tilted {
 
 /// y = u + e + n with a normal n and e exponential with one of two means: moments of each component by
 /// the normal distribution cut off at zero, mixed by how well each explains y.
+///
+/// g = ∂ln p/∂μ (1/s), D = 1 + v ∂²ln p/∂μ² (Minka 2001), s² = v + σ². With e given, u has variance
+/// vσ²/s²; e has s²G″ and moves u by v/s² of it: D = (σ² + vG″)/s². Mixing adds v·Σr(g_c − g)².
 #[inline(always)]
 fn queueing(queue: &Queue, y: f64, cavity: &Normal, wide_odds: &Lanes) -> Tilted {
     let mut tilted = Tilted {
@@ -259,7 +285,7 @@ fn queueing(queue: &Queue, y: f64, cavity: &Normal, wide_odds: &Lanes) -> Tilted
             let rate = s / scale;
             let t = over - rate;
             let cut = cut(t);
-            // ln p + ln s: either form is free of cancellation where it is used.
+            // ln p + ln j; the two forms are equal, each free of cancellation where it is used.
             let log = if t > 0.0 {
                 rate * (rate / 2.0 - over) + (cut.log_mass - t * t / 2.0)
             } else {

@@ -9,6 +9,7 @@
 //! does meanwhile.
 
 use super::window::Point;
+use crate::estimator::triple::Middle;
 
 /// Half of the time in queues is in the offset, one way or the other; a share closer to that than
 /// this is one-sided enough to be corrected…
@@ -74,9 +75,8 @@ fn one_sided_share(points: &[Point], typical_excess: f64) -> Option<f64> {
     let (mut triples, mut offsets, mut excesses, mut both) = (0, 0.0, 0.0, 0.0);
     for triple in points.windows(3) {
         let [first, middle, last] = triple else { continue };
-        let earlier = (last.t - middle.t) / (last.t - first.t);
-        let departure =
-            |of: fn(&Point) -> f64| of(middle) - earlier * of(first) - (1.0 - earlier) * of(last);
+        let place = Middle::of(first.t, middle.t, last.t);
+        let departure = |of: fn(&Point) -> f64| place.departure(of(first), of(middle), of(last));
         let (offset, excess) = (departure(|point| point.y), departure(|point| point.excess));
         if excess.abs() > UNUSUAL * typical_excess {
             continue;

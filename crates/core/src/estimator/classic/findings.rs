@@ -6,12 +6,11 @@ use super::fit::Fit;
 use super::noise::Noise;
 use super::window::{Point, Window};
 use super::{Estimate, Frequency};
+use crate::estimator::{UNTESTED, wandered};
 
 /// Where a prediction reaches further than any that was ever put to the test, wander is taken for so
-/// many times what was learnt…
+/// many times what was learnt, and for [`UNTESTED`] at least.
 const UNTESTED_FACTOR: f64 = 3.0;
-/// …and for this ((s/s)²/s) at least, which covers 1 ppm between day and night.
-const UNTESTED_WANDER: f64 = 1e-17;
 /// What was learnt of noise and wander is itself uncertain, and a window that was chosen for its
 /// small variance is likely to understate it. Variances are reported this many times larger…
 const LEARNING: f64 = 1.8;
@@ -66,9 +65,9 @@ impl Findings {
     /// Variance of the offset (s²) that the line predicts for `t` seconds after the newest
     /// measurement.
     pub(super) fn offset_variance(&self, t: f64) -> f64 {
-        let untested = UNTESTED_WANDER.max(UNTESTED_FACTOR * self.wander) - self.wander;
+        let untested = UNTESTED.max(UNTESTED_FACTOR * self.wander) - self.wander;
         let beyond = (t - self.tested).max(0.0);
-        self.fit.line.variance(t, self.wander) * self.learning() + untested * beyond.powi(3) / 3.0
+        self.fit.line.variance(t, self.wander) * self.learning() + wandered(untested, beyond)
     }
 
     /// The frequency `t` seconds after the newest measurement.
@@ -112,8 +111,8 @@ impl Findings {
     /// along the line, which may be wrong on the way from there to the newest measurement and from
     /// that to the moment; and the estimate does not stand in its middle.
     fn dispersion(&self, point: &Point, offset_variance: f64) -> f64 {
-        let carrying = self.frequency(0.0).sd.powi(2) * point.t.powi(2)
-            + self.wander * point.t.abs().powi(3) / 3.0;
+        let carrying =
+            self.frequency(0.0).sd.powi(2) * point.t.powi(2) + wandered(self.wander, point.t.abs());
         let aside = (point.y + point.queued - self.fit.line.at(point.t)).abs();
         point.root_dispersion + aside + COVERAGE * (carrying + offset_variance).sqrt()
     }

@@ -9,6 +9,7 @@
 //! wander hardly counts, so that noise and wander are not mistaken for each other.
 
 use super::window::Point;
+use crate::estimator::triple::Middle;
 
 /// Time is measured in nanoseconds (s).
 const RESOLUTION: f64 = 1e-9;
@@ -158,10 +159,10 @@ struct Triple {
 impl Triple {
     fn new(points: &[Point]) -> Option<Self> {
         let [first, middle, last] = points else { return None };
-        let earlier = (last.t - middle.t) / (last.t - first.t);
-        let later = 1.0 - earlier;
+        let place = Middle::of(first.t, middle.t, last.t);
+        let Middle { earlier, later } = place;
         Some(Self {
-            departure: (middle.y - earlier * first.y - later * last.y).powi(2),
+            departure: place.departure(first.y, middle.y, last.y).powi(2),
             visible: middle.variance
                 + earlier.powi(2) * first.variance
                 + later.powi(2) * last.variance,

@@ -1,12 +1,12 @@
 //! How fast does the oscillator's frequency walk?
 
-/// log₁₀ of the slowest walk that is considered: 3·10⁻¹¹ s/s per √s, better than any crystal in a
-/// computer. It is the floor of every growth of uncertainty.
+/// log₁₀ of the smallest q² ((s/s)²/s), q = 3·10⁻¹¹: better than any crystal in a computer. It is the
+/// floor of every growth of uncertainty.
 const SLOWEST: f64 = -21.0;
 /// log₁₀ of the distance between two neighbouring hypotheses.
 const STEP: f64 = 0.5;
 const HYPOTHESES: usize = 17;
-/// What is expected before anything is measured: 10⁻⁹ s/s per √s, give or take a factor of ten.
+/// The same of what is expected before anything is measured: q = 10⁻⁹, give or take a factor of ten.
 const TYPICAL: f64 = -18.0;
 const TYPICAL_SD: f64 = 2.0;
 /// How much of what was learnt is kept with each new measurement: oscillators change with the season
@@ -66,6 +66,7 @@ impl Wander {
     }
 }
 
+/// q² ((s/s)²/s).
 fn hypothesis(index: usize) -> f64 {
     10f64.powf(SLOWEST + STEP * index as f64)
 }

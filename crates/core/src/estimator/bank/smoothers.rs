@@ -1,4 +1,4 @@
-//! A few hypotheses of the same kind, computed side by side.
+//! The smoothers of a few hypotheses of the same kind, computed side by side.
 //!
 //! Each holds what it believes of the oscillator (strengths of walk and drift) and learns what it
 //! needs to know of the queues. Of the measurements in the window it keeps the sites, and it revises
@@ -23,10 +23,10 @@ const LEAST_CAVITY: f64 = 1e-9;
 /// How much of what was learnt of a hypothesis's worth is kept with each new measurement: oscillators
 /// change with the season and the fan.
 const MEMORY: f64 = 0.995;
-/// The base delay walks (s/√s), as a share of the typical time in queues.
+/// Walk of the base delay (s/√s) as a share (1/√s) of the typical time in queues (s).
 const BASE_WALK: f64 = 3e-4;
 
-/// The state before each site in a sweep, and how the site saw it.
+/// What each site saw of the state before it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before<const N: usize> {
     sight: Sight<N>,
@@ -34,7 +34,7 @@ pub(super) struct Before<const N: usize> {
     past: Lanes,
 }
 
-/// Room for a sweep, the same for all blocks.
+/// Room for a sweep, which all groups share.
 #[derive(Clone, Debug)]
 pub(super) struct Scratch<const N: usize>(Box<[[Before<N>; 2]]>);
 
@@ -49,7 +49,7 @@ impl<const N: usize> Scratch<N> {
     }
 }
 
-/// How the oscillators of a block move.
+/// How the oscillators of a few hypotheses move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Oscillators {
     pub(super) kind: Kind,
@@ -59,9 +59,9 @@ pub(super) struct Oscillators {
     pub(super) drift: Lanes,
 }
 
-/// A few hypotheses.
+/// The smoothers of a few hypotheses.
 #[derive(Clone, Debug)]
-pub(super) struct Block<const N: usize> {
+pub(super) struct Smoothers<const N: usize> {
     oscillators: Oscillators,
     queues: Queues,
     /// ln of how probable each is before anything is measured.
@@ -79,7 +79,7 @@ pub(super) struct Block<const N: usize> {
     wide: ArrayVec<[Lanes; 2], WINDOW>,
 }
 
-impl<const N: usize> Block<N> {
+impl<const N: usize> Smoothers<N> {
     pub(super) fn new(shape: Shape, oscillators: Oscillators, log_prior: Lanes) -> Self {
         Self {
             oscillators,
@@ -284,24 +284,16 @@ impl<const N: usize> Block<N> {
     }
 
     fn forward(&mut self, window: &Window, scratch: &mut Scratch<N>) {
-        let (kind, strength) = (self.oscillators.kind, self.strength());
-        let mut state = self.prior;
         let mut past = [local::Neighbours::NONE; 2];
-        let steps = window.samples().iter().zip(&self.sites).zip(&self.wide).zip(&mut scratch.0);
-        for (index, (((sample, sites), wide), before)) in steps.enumerate() {
-            if index > 0 {
-                state.predict(&sample.motion, kind, &strength);
-                state.jump(&sample.jump);
-            }
+        let mut steps = self.wide.iter().zip(&mut scratch.0);
+        self.now = self.filtered(window, |sights| {
+            let Some((wide, before)) = steps.next() else { return };
             for way in 0..2 {
-                let sight = state.sight(Way::BOTH[way]);
                 // Only what is before it yet; the way back adds what is after it.
-                before[way] = Before { sight, past: past[way].sum };
+                before[way] = Before { sight: sights[way], past: past[way].sum };
                 past[way].pass(wide[way]);
-                state.observe(&sight, &sites[way]);
             }
-        }
-        self.now = state;
+        });
     }
 
     fn backward(&mut self, window: &Window, scratch: &mut Scratch<N>) -> [Sums; 2] {
@@ -346,6 +338,12 @@ impl<const N: usize> Block<N> {
 
     /// Where all sites together lead.
     pub(super) fn filter(&mut self, window: &Window) {
+        self.now = self.filtered(window, |_| ());
+    }
+
+    /// The state after all sites; `see` is shown how each measurement's two saw the state before them.
+    #[inline(always)]
+    fn filtered(&self, window: &Window, mut see: impl FnMut([Sight<N>; 2])) -> State<N> {
         let (kind, strength) = (self.oscillators.kind, self.strength());
         let mut state = self.prior;
         for (index, (sample, sites)) in window.samples().iter().zip(&self.sites).enumerate() {
@@ -353,22 +351,14 @@ impl<const N: usize> Block<N> {
                 state.predict(&sample.motion, kind, &strength);
                 state.jump(&sample.jump);
             }
-            for way in Way::BOTH {
+            see(Way::BOTH.map(|way| {
                 let sight = state.sight(way);
                 state.observe(&sight, &sites[way.index()]);
-            }
+                sight
+            }));
         }
-        self.now = state;
+        state
     }
-}
-
-/// What a measurement is taken for besides what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
-    /// How well it was predicted says which hypotheses are good.
-    AsEvidence,
-    /// Something happened, or too little is known, that no hypothesis could predict it.
-    ForItself,
 }
 
 /// The new site, but for the damping; one that said nothing has nothing to be drawn to.
@@ -390,23 +380,26 @@ fn damped(old: &Site, tilted: &Tilted) -> Site {
 /// which the smoothed mean is x − P λ and the smoothed covariance P − P Λ P.
 #[derive(Clone, Copy, Debug)]
 struct Adjoint<const N: usize> {
+    /// λ, each entry in one by the unit of its component.
     vector: [Lanes; N],
+    /// Λ, each entry in one by the units of its two.
     matrix: [[Lanes; N]; N],
 }
 
 /// The same, of u alone.
 #[derive(Clone, Copy, Debug)]
 struct Projection<const N: usize> {
-    /// kᵀλ with k = P c.
+    /// kᵀλ (s) with k = P c.
     mean: Lanes,
-    /// kᵀΛk.
+    /// kᵀΛk (s²).
     variance: Lanes,
-    /// Λk.
+    /// Λk (s by the unit of each component).
     gain: [Lanes; N],
 }
 
 impl<const N: usize> Projection<N> {
-    /// What all sites but this one say of u. With S = v + 1/τ and e = ν/τ − μ, all times τ, so that τ
+    /// What all sites but this one say of u: λ, Λ are those after the site, so they are first read as a
+    /// likelihood of u and then put to N(μ, v). With S = v + 1/τ and e = ν/τ − μ, all times τ, so that τ
     /// may be 0: mean μ + (w e − S p)/(S + w), variance (v S − w/τ)/(S + w).
     #[inline(always)]
     fn cavity(&self, sight: &Sight<N>, site: &Site) -> Normal {
@@ -489,23 +482,23 @@ mod tests {
     use super::*;
     use crate::measurement::Measurement;
 
-    /// A block of one kind of queues that knows nothing of θ and m to a second, on a path of
+    /// Smoothers for one kind of queues that know nothing of θ and m to a second, on a path of
     /// microseconds.
-    fn unsure(shape: Shape) -> Block<4> {
+    fn unsure(shape: Shape) -> Smoothers<4> {
         let drift = Lanes::all(1e-12);
         let oscillators = Oscillators { kind: Kind::Drift, walk: drift, drift };
-        let mut block = Block::new(shape, oscillators, Lanes::ZERO);
-        block.begin(Frequency { value: 1e-6, sd: 1e-6 }, 1e-6);
-        block.lose_phase(0.0, 1.0, None);
-        block
+        let mut smoothers = Smoothers::new(shape, oscillators, Lanes::ZERO);
+        smoothers.begin(Frequency { value: 1e-6, sd: 1e-6 }, 1e-6);
+        smoothers.lose_phase(0.0, 1.0, None);
+        smoothers
     }
 
     #[test]
     fn time_that_passes_takes_a_drift_with_it() {
-        let mut block = unsure(Shape::Queueing);
-        block.now.mean[2] = Lanes::all(1e-9);
-        block.pass(&Motion::over(DRIFT_TIME), &Jump::default());
-        let [_, frequency, drift, _] = block.now.mean.map(|lanes| lanes.0[0]);
+        let mut smoothers = unsure(Shape::Queueing);
+        smoothers.now.mean[2] = Lanes::all(1e-9);
+        smoothers.pass(&Motion::over(DRIFT_TIME), &Jump::default());
+        let [_, frequency, drift, _] = smoothers.now.mean.map(|lanes| lanes.0[0]);
         let left = (-1.0f64).exp();
         assert!((drift / (1e-9 * left) - 1.0).abs() < 1e-9, "{drift}");
         let gained = 1e-9 * DRIFT_TIME * (1.0 - left);
@@ -514,8 +507,8 @@ mod tests {
 
     #[test]
     fn what_leaves_the_window_and_told_nothing_of_its_queue_changes_nothing() {
-        let mut block = unsure(Shape::Queueing);
-        let before = block.queues.way(0).wide_share.0[0];
+        let mut smoothers = unsure(Shape::Queueing);
+        let before = smoothers.queues.way(0).wide_share.0[0];
         let delay = Span::from_seconds(0.5);
         let sample = Sample::new(
             &Measurement {
@@ -528,10 +521,10 @@ mod tests {
             },
             Span::ZERO,
         );
-        block.observe(&sample);
-        block.absorb(&sample, None);
-        block.queues.learn(&[Sums::default(); 2]);
-        let after = block.queues.way(0).wide_share.0[0];
+        smoothers.observe(&sample);
+        smoothers.absorb(&sample, None);
+        smoothers.queues.learn(&[Sums::default(); 2]);
+        let after = smoothers.queues.way(0).wide_share.0[0];
         assert!((after / before - 1.0).abs() < 1e-3, "{after}, not {before}");
     }
 
