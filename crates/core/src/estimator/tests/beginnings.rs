@@ -90,3 +90,21 @@ fn a_frequency_grows_old_while_the_machine_sleeps() {
         assert!(off[20] < 1.5 && off[39] < 3.0, "{name}, seeds 40 to 79");
     }
 }
+
+/// It may be another day, of which nothing is known.
+#[test]
+fn a_frequency_that_never_moved_may_have_moved_overnight() {
+    for seed in 80..90 {
+        let path = World::with_path(seed, 10e-6, Queue::Exponential(0.2e-6));
+        let (mut world, mut estimator) = settled(World { walk: 1e-12, ..path });
+        let before = estimator.estimate(world.now()).unwrap().frequency;
+        estimator.restart();
+        world.advance(SLEEP);
+        estimator.add(&world.exchange().unwrap());
+        let after = estimator.estimate(world.now()).unwrap().frequency;
+        let untested = (UNTESTED * (SLEEP - 64.0)).sqrt();
+        let case = format!("seed {seed}: {before:?} {after:?}");
+        assert!(before.sd < 0.1 * untested, "{case}");
+        assert!(after.sd >= untested && after.sd < 2.0 * untested, "{case}");
+    }
+}
