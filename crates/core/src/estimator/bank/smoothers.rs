@@ -285,14 +285,10 @@ impl<const N: usize> Smoothers<N> {
 
     fn forward(&mut self, window: &Window, scratch: &mut Scratch<N>) {
         let mut past = [local::Neighbours::NONE; 2];
-        let mut steps = self.wide.iter().zip(&mut scratch.0);
-        self.now = self.filtered(window, |sights| {
-            let Some((wide, before)) = steps.next() else { return };
-            for way in 0..2 {
-                // Only what is before it yet; the way back adds what is after it.
-                before[way] = Before { sight: sights[way], past: past[way].sum };
-                past[way].pass(wide[way]);
-            }
+        self.now = self.filtered(window, |index, way, sight| {
+            // Only what is before it yet; the way back adds what is after it.
+            scratch.0[index][way] = Before { sight: *sight, past: past[way].sum };
+            past[way].pass(self.wide[index][way]);
         });
     }
 
@@ -338,12 +334,13 @@ impl<const N: usize> Smoothers<N> {
 
     /// Where all sites together lead.
     pub(super) fn filter(&mut self, window: &Window) {
-        self.now = self.filtered(window, |_| ());
+        self.now = self.filtered(window, |_, _, _| ());
     }
 
-    /// The state after all sites; `see` is shown how each measurement's two saw the state before them.
+    /// The state after all sites; `see` is shown which one (measurement and way) saw what of the state
+    /// before it.
     #[inline(always)]
-    fn filtered(&self, window: &Window, mut see: impl FnMut([Sight<N>; 2])) -> State<N> {
+    fn filtered(&self, window: &Window, mut see: impl FnMut(usize, usize, &Sight<N>)) -> State<N> {
         let (kind, strength) = (self.oscillators.kind, self.strength());
         let mut state = self.prior;
         for (index, (sample, sites)) in window.samples().iter().zip(&self.sites).enumerate() {
@@ -351,11 +348,11 @@ impl<const N: usize> Smoothers<N> {
                 state.predict(&sample.motion, kind, &strength);
                 state.jump(&sample.jump);
             }
-            see(Way::BOTH.map(|way| {
+            for way in Way::BOTH {
                 let sight = state.sight(way);
+                see(index, way.index(), &sight);
                 state.observe(&sight, &sites[way.index()]);
-                sight
-            }));
+            }
         }
         state
     }
