@@ -70,13 +70,12 @@ fuzz_target!(|scene: Scene<'_>| {
     let arrival = Arrival {
         received: now,
         quality: StampQuality::Daemon,
-        transmit: now,
         monotonic: Instant::from_nanos(1),
         from: ([192, 0, 2, 1], 40_000).into(),
         to_everybody: false,
     };
     let mut out = [0; MAX_ANSWER_LEN];
-    let len = match responder.respond(&request, &arrival, &mut out) {
+    let len = match responder.respond(&request, &arrival, now, &mut out) {
         Verdict::Answer(len) | Verdict::Kiss(len) => len,
         Verdict::Silence(_) => 0,
     };

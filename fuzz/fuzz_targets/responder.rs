@@ -56,22 +56,22 @@ fuzz_target!(|scene: Scene<'_>| {
         let arrival = Arrival {
             received: Timestamp::from_nanos(datagram.received),
             quality: StampQuality::Daemon,
-            transmit: Timestamp::from_nanos(datagram.transmit),
             monotonic: Instant::from_nanos(datagram.monotonic),
             from: SocketAddr::new(datagram.from, datagram.port),
             to_everybody: false,
         };
+        let transmit = Timestamp::from_nanos(datagram.transmit);
         let mut out = [0; MAX_ANSWER_LEN];
-        let len = match responder.respond(datagram.bytes, &arrival, &mut out) {
+        let len = match responder.respond(datagram.bytes, &arrival, transmit, &mut out) {
             Verdict::Answer(len) | Verdict::Kiss(len) => len,
             Verdict::Silence(_) => 0,
         };
         assert!(len <= datagram.bytes.len());
         let answer = out;
-        let echoed = responder.respond(&answer[..len], &arrival, &mut out);
+        let echoed = responder.respond(&answer[..len], &arrival, transmit, &mut out);
         assert!(matches!(echoed, Verdict::Silence(_)), "an answer was answered: {echoed:?}");
         let to_everybody = Arrival { to_everybody: true, ..arrival };
-        let verdict = responder.respond(datagram.bytes, &to_everybody, &mut out);
+        let verdict = responder.respond(datagram.bytes, &to_everybody, transmit, &mut out);
         assert!(matches!(verdict, Verdict::Silence(_)), "everybody was asked: {verdict:?}");
         judged += 3;
         assert_eq!(responder.counters().received(), judged);

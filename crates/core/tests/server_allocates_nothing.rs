@@ -75,7 +75,6 @@ fn answers_kisses_and_refusals_allocate_nothing() {
             let arrival = Arrival {
                 received: now,
                 quality: StampQuality::Kernel,
-                transmit: now,
                 monotonic: start + Span::from_nanos(i64::from(count) * 1_000),
                 from: match count % 4 {
                     0 => ([192, 0, 2, 200], 40_000).into(),
@@ -97,7 +96,7 @@ fn answers_kisses_and_refusals_allocate_nothing() {
                 3 => &of_another,
                 _ => &request,
             };
-            match responder.respond(datagram, &arrival, &mut out) {
+            match responder.respond(datagram, &arrival, now, &mut out) {
                 Verdict::Answer(_) => verdicts[0] += 1,
                 Verdict::Kiss(_) => verdicts[1] += 1,
                 Verdict::Silence(_) => verdicts[2] += 1,

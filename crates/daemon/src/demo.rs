@@ -124,12 +124,12 @@ impl ShiftedServer {
             let arrival = Arrival {
                 received: received.stamp.at + self.lie,
                 quality: quality(received.stamp.source),
-                transmit: clock.system()? + self.lie,
                 monotonic: clock.monotonic()?,
                 from: received.from,
                 to_everybody: received.to_everybody,
             };
-            match self.responder.respond(request, &arrival, &mut reply) {
+            let transmit = clock.system()? + self.lie;
+            match self.responder.respond(request, &arrival, transmit, &mut reply) {
                 Verdict::Answer(length) | Verdict::Kiss(length) => {
                     let reply = reply.get(..length).unwrap_or(&reply);
                     // A client that has gone is no reason to stop.

@@ -20,17 +20,18 @@ pub(super) struct Answer<'r> {
     pub(super) mono_root: Option<MonoRoot>,
     /// That of the request.
     pub(super) unique_identifier: Option<&'r [u8]>,
-    pub(super) proof: Proof,
-    pub(super) kind: Kind,
+    pub(super) proof: &'r Proof,
 }
 
 /// How a request was authenticated, and so how its answer will be.
+#[derive(Debug)]
 pub(super) enum Proof {
     None,
     Key(KeyId),
     Nts(Client),
 }
 
+#[derive(Debug)]
 pub(super) enum Kind {
     Time,
     /// Slow down.
@@ -57,7 +58,7 @@ impl Answer<'_> {
             let field_type = FieldType::MONO_ROOT;
             writer.field(&ExtensionField { field_type, value: &said.to_value() })?;
         }
-        let written = match (&self.proof, cookies) {
+        let written = match (self.proof, cookies) {
             (Proof::Key(id), _) => {
                 let key = keys.get(*id).ok_or(BufferTooSmall)?;
                 let digest = key.sign(self.header.version, writer.written());

@@ -1,8 +1,8 @@
 //! The server's side: whom to answer, and what.
 //!
-//! The short walk of a request: [`Responder::respond`] asks [`access`] whether the client may be
-//! served, the wire format whether it asks for time at all, [`rate_limit`] whether it asks too often,
-//! and fills in the header from the published [`ServerView`]. Every request that gets no answer is
+//! The short walk of a request: [`Responder::judge`] asks [`access`] whether the client may be served,
+//! the wire format whether it asks for time at all, and [`rate_limit`] whether it asks too often;
+//! [`Responder::answer`] fills in the header from the published [`ServerView`]. Every request that gets no answer is
 //! counted under the [`Refusal`] that refused it. What is remembered beyond one request is bounded by
 //! [`ClientLog`]: who asked ([`clients`]), and when the answers left (`interleaving`).
 pub mod access;
@@ -27,7 +27,7 @@ pub use counters::{Counters, StampCounts};
 pub use interleaving::Held;
 pub use nts::CookieKeys;
 pub use refusal::Refusal;
-pub use responder::{Arrival, Responder, Verdict};
+pub use responder::{Accepted, Arrival, Responder, Verdict};
 pub use view::{LOCAL_CLOCK, SMOOTHED_TIME, ServerView};
 
 use std::net::SocketAddr;

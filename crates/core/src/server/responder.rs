@@ -36,21 +36,32 @@ use super::{RateLimit, ServerView, Settings};
 use crate::association::PollInterval;
 use crate::engine::StampQuality;
 
-/// How a datagram reached us, and when an answer could leave.
+/// How a datagram reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// When it arrived, by the system clock.
     pub received: Timestamp,
     /// How that moment is known.
     pub quality: StampQuality,
-    /// The system clock just before the answer leaves. One reading may serve a batch.
-    pub transmit: Timestamp,
     /// The monotonic clock: the rate limit must not follow steps of the system clock.
     pub monotonic: Instant,
     /// Sender.
     pub from: SocketAddr,
     /// Whether it was sent to a broadcast or multicast address.
     pub to_everybody: bool,
+}
+
+/// A request that was [judged](Responder::judge) to get an [answer](Responder::answer).
+#[derive(Debug)]
+pub struct Accepted<'r> {
+    request_len: usize,
+    header: Header,
+    arrival: Arrival,
+    wants_mono_root: bool,
+    /// What the answer has to repeat.
+    unique_identifier: Option<&'r [u8]>,
+    proof: Proof,
+    kind: Kind,
 }
 
 /// What to do with a datagram.
@@ -274,42 +285,44 @@ impl Responder {
         None
     }
 
-    /// Judges a datagram and writes the answer, if it gets one, to `out`. What a key has authenticated
-    /// is answered with the same key.
+    /// [Judges](Self::judge) a datagram and [writes](Self::answer) the answer, if it gets one.
     pub fn respond(
         &mut self,
         request: &[u8],
         arrival: &Arrival,
+        transmit: Timestamp,
         out: &mut [u8; MAX_ANSWER_LEN],
     ) -> Verdict {
-        let verdict = match self.answer(request, arrival) {
-            Ok(answer) => self.write(&answer, request.len(), out),
+        match self.judge(request, arrival) {
+            Ok(accepted) => self.answer(&accepted, transmit, out),
             Err(refusal) => Verdict::Silence(refusal),
-        };
-        self.counters.count(verdict);
-        verdict
-    }
-
-    fn write(
-        &mut self,
-        answer: &Answer<'_>,
-        request_len: usize,
-        out: &mut [u8; MAX_ANSWER_LEN],
-    ) -> Verdict {
-        let room = out.get_mut(..request_len).unwrap_or_default();
-        match (answer.write(&self.keys, self.cookies.as_mut(), room), &answer.kind) {
-            (Ok(len), Kind::Time) => Verdict::Answer(len),
-            (Ok(len), Kind::Rate | Kind::NtsNak) => Verdict::Kiss(len),
-            // Longer than any that we read.
-            (Err(_), _) => {
-                self.pending = None;
-                Verdict::Silence(Refusal::Malformed)
-            }
         }
     }
 
-    fn answer<'r>(&mut self, request: &'r [u8], arrival: &Arrival) -> Result<Answer<'r>, Refusal> {
+    /// Judges a datagram, which takes no knowledge of when the answer leaves, and with NTS as long as
+    /// the answer does: whoever judges a whole batch before [answering](Self::answer) has its answers
+    /// leave soon after their transmit timestamps.
+    ///
+    /// # Errors
+    /// Why it gets no answer.
+    pub fn judge<'r>(
+        &mut self,
+        request: &'r [u8],
+        arrival: &Arrival,
+    ) -> Result<Accepted<'r>, Refusal> {
         self.pending = None;
+        let accepted = self.accept(request, arrival);
+        if let Err(refusal) = accepted {
+            self.counters.count(Verdict::Silence(refusal));
+        }
+        accepted
+    }
+
+    fn accept<'r>(
+        &mut self,
+        request: &'r [u8],
+        arrival: &Arrival,
+    ) -> Result<Accepted<'r>, Refusal> {
         check_sender(arrival.from)?;
         let client = arrival.from.ip();
         if !self.access.allows(client) {
@@ -323,6 +336,15 @@ impl Responder {
         if ruling == Ruling::Over {
             return Err(Refusal::RateLimited);
         }
+        let accepted = |kind, proof| Accepted {
+            request_len: request.len(),
+            header: packet.header,
+            arrival: *arrival,
+            wants_mono_root: asks_for_mono_root(&packet),
+            unique_identifier: unique_identifier(&packet),
+            proof,
+            kind,
+        };
         // Not before: what costs most is to have a request prove itself.
         let proof = match protection(&packet, self.cookies.as_ref())? {
             Protection::None => match signer(&packet, client, &self.keys)? {
@@ -333,20 +355,52 @@ impl Responder {
             Protection::Proven(client) => Proof::Nts(client),
             Protection::Unproven(rejection) => {
                 self.counters.count_rejection(rejection);
-                return Ok(self.kiss(&packet, Kind::NtsNak, Proof::None));
+                return Ok(accepted(Kind::NtsNak, Proof::None));
             }
         };
         self.counters.count_proof(&proof);
         match ruling {
-            Ruling::Kiss => return Ok(self.kiss(&packet, Kind::Rate, proof)),
+            Ruling::Kiss => return Ok(accepted(Kind::Rate, proof)),
             Ruling::Leak => self.counters.leaked = self.counters.leaked.saturating_add(1),
             Ruling::Within | Ruling::Over => {}
         }
-        let header = self.time(&packet.header, arrival);
-        let mono_root = asks_for_mono_root(&packet)
-            .then(|| self.view.mono_root_at(arrival.monotonic, header.receive_timestamp));
-        let unique_identifier = unique_identifier(&packet);
-        Ok(Answer { header, mono_root, unique_identifier, proof, kind: Kind::Time })
+        Ok(accepted(Kind::Time, proof))
+    }
+
+    /// Writes the answer to `out`; it leaves at `transmit` by the system clock, which is to be read
+    /// just before. What a key has authenticated is answered with the same key.
+    pub fn answer(
+        &mut self,
+        accepted: &Accepted<'_>,
+        transmit: Timestamp,
+        out: &mut [u8; MAX_ANSWER_LEN],
+    ) -> Verdict {
+        self.pending = None;
+        let (header, mono_root) = match accepted.kind {
+            Kind::Time => {
+                let header = self.time(&accepted.header, &accepted.arrival, transmit);
+                let mono_root = accepted.wants_mono_root.then(|| {
+                    self.view.mono_root_at(accepted.arrival.monotonic, header.receive_timestamp)
+                });
+                (header, mono_root)
+            }
+            Kind::Rate | Kind::NtsNak => (self.kiss(&accepted.header, &accepted.kind), None),
+        };
+        let &Accepted { unique_identifier, ref proof, .. } = accepted;
+        let answer = Answer { header, mono_root, unique_identifier, proof };
+        let room = out.get_mut(..accepted.request_len).unwrap_or_default();
+        let verdict = match (answer.write(&self.keys, self.cookies.as_mut(), room), &accepted.kind)
+        {
+            (Ok(len), Kind::Time) => Verdict::Answer(len),
+            (Ok(len), Kind::Rate | Kind::NtsNak) => Verdict::Kiss(len),
+            // Longer than any that we read.
+            (Err(_), _) => {
+                self.pending = None;
+                Verdict::Silence(Refusal::Malformed)
+            }
+        };
+        self.counters.count(verdict);
+        verdict
     }
 
     /// Takes note of a client's request, and judges whether it is one too many.
@@ -375,9 +429,9 @@ impl Responder {
     }
 
     /// The time, as far as we know it.
-    fn time(&mut self, request: &Header, arrival: &Arrival) -> Header {
+    fn time(&mut self, request: &Header, arrival: &Arrival, transmit: Timestamp) -> Header {
         let offset = self.offset(arrival.monotonic);
-        let (received, transmit) = (arrival.received + offset, arrival.transmit + offset);
+        let (received, transmit) = (arrival.received + offset, transmit + offset);
         let reference = self.reference(arrival.monotonic, transmit);
         let stamped = self.stamps.stamp(received, transmit);
         let departure = Departure { at: stamped.transmit, quality: StampQuality::Daemon };
@@ -449,28 +503,26 @@ impl Responder {
 
     /// A kiss-o'-death (RFC 5905 §7.4). It says nothing of our clock, as receive and transmit timestamps
     /// of a kiss must be ignored.
-    fn kiss<'r>(&self, request: &Packet<'r>, kind: Kind, proof: Proof) -> Answer<'r> {
+    fn kiss(&self, request: &Header, kind: &Kind) -> Header {
         let code = match kind {
             Kind::Rate | Kind::Time => KissCode::Rate.to_bytes(),
             Kind::NtsNak => *b"NTSN",
         };
-        let header = Header {
+        Header {
             leap: LeapIndicator::Unsynchronised,
-            version: request.header.version,
+            version: request.version,
             mode: Mode::Server,
             stratum: 0,
-            poll: self.poll(&request.header),
+            poll: self.poll(request),
             precision: self.view.precision,
             root_delay: NtpShort::default(),
             root_dispersion: NtpShort::default(),
             reference_id: ReferenceId::from_bytes(code),
             reference_timestamp: NtpTimestamp::ZERO,
-            origin_timestamp: request.header.transmit_timestamp,
-            receive_timestamp: request.header.transmit_timestamp,
-            transmit_timestamp: request.header.transmit_timestamp,
-        };
-        let unique_identifier = unique_identifier(request);
-        Answer { header, mono_root: None, unique_identifier, proof, kind }
+            origin_timestamp: request.transmit_timestamp,
+            receive_timestamp: request.transmit_timestamp,
+            transmit_timestamp: request.transmit_timestamp,
+        }
     }
 
     /// The client's own poll interval, but none that the rate limit would not bear.

@@ -514,10 +514,11 @@ impl EventLoop {
     }
 
     fn meet_deadlines(&mut self) -> Result<(), Error> {
-        let now = self.now()?;
+        let now = self.clock.glance().map_err(Error::Clock)?;
         let due = self.engine.next_timeout().is_some_and(|due| due <= now.monotonic);
         // A machine that slept, or whose clock was set, must not serve what it knew before.
         if due || self.engine.is_disturbed(now) {
+            let now = self.now()?;
             self.engine.handle(now, Input::Timeout);
             self.carry_out_outputs()?;
         }

@@ -10,6 +10,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use ipnet::IpNet;
 use timeball_auth::Keys;
 use timeball_config::{ClientPort, Config, Network, Serve};
@@ -331,12 +332,14 @@ impl Server {
         if readable { listening.socket.receive(&mut self.batch) } else { Ok(0) }
     }
 
+    /// All are judged before the first answer leaves. So each leaves soon after its transmit timestamp,
+    /// and one soon after the other: the kernel need not wake a reader on this machine for each.
     fn answer_batch(&mut self, index: usize, clock: &MachineClock) -> io::Result<()> {
         let Some(Listening { socket, leaving }) = self.sockets.get_mut(index) else {
             return Ok(());
         };
         let monotonic = clock.monotonic()?;
-        let mut reply = [0; MAX_ANSWER_LEN];
+        let mut accepted = ArrayVec::<_, BATCH>::new();
         for (received, request) in self.batch.iter() {
             let exchange = self.awaited.get(&received.from).copied();
             let peer = self.peers.contains(&received.from.ip().to_canonical());
@@ -347,29 +350,31 @@ impl Server {
             let arrival = Arrival {
                 received: received.stamp.at,
                 quality: quality(received.stamp.source),
-                transmit: clock.system()?,
                 monotonic,
                 from: received.from,
                 to_everybody: received.to_everybody,
             };
-            let length = match self.responder.respond(request, &arrival, &mut reply) {
+            let judged = self.responder.judge(request, &arrival);
+            accepted.extend(judged.ok().map(|request| (request, received.from, received.to)));
+        }
+        let mut reply = [0; MAX_ANSWER_LEN];
+        for (request, from, to) in &accepted {
+            let transmit = clock.system()?;
+            let length = match self.responder.answer(request, transmit, &mut reply) {
                 Verdict::Answer(length) | Verdict::Kiss(length) => length,
                 Verdict::Silence(_) => continue,
             };
             let reply = reply.get(..length).unwrap_or(&reply);
             let sent = match self.responder.pending() {
-                None => socket.reply(reply, received.from, received.to),
-                Some(receive) => {
-                    let sent = socket.reply_stamped(reply, received.from, received.to);
-                    sent.map(|counter| {
-                        if let Some(counter) = counter {
-                            leaving.sent(counter, Purpose::Answer(receive), arrival.transmit);
-                        }
-                    })
-                }
+                None => socket.reply(reply, *from, *to),
+                Some(receive) => socket.reply_stamped(reply, *from, *to).map(|counter| {
+                    if let Some(counter) = counter {
+                        leaving.sent(counter, Purpose::Answer(receive), transmit);
+                    }
+                }),
             };
             if let Err(error) = sent {
-                tracing::trace!("no answer to {}: {error}", received.from);
+                tracing::trace!("no answer to {from}: {error}");
             }
         }
         Ok(())

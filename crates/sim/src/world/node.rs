@@ -322,13 +322,12 @@ impl EngineNode {
         let arrival = Arrival {
             received,
             quality: self.quality,
-            transmit: now.system,
             monotonic: now.monotonic,
             from: request.from,
             to_everybody: false,
         };
         let mut out = [0; MAX_ANSWER_LEN];
-        match self.responder.respond(&request.bytes, &arrival, &mut out) {
+        match self.responder.respond(&request.bytes, &arrival, now.system, &mut out) {
             Verdict::Answer(len) | Verdict::Kiss(len) => {
                 self.packets.served += 1;
                 let bytes = out.get(..len).unwrap_or(&out).to_vec();

@@ -56,7 +56,6 @@ fn arrival(from: &str) -> Arrival {
     Arrival {
         received: NOW - Span::from_nanos(20_000),
         quality: StampQuality::Kernel,
-        transmit: NOW,
         monotonic: UPTIME,
         from: from.parse().unwrap(),
         to_everybody: false,
@@ -96,7 +95,7 @@ fn header_of(datagram: &[u8]) -> Header {
 
 fn ask(responder: &mut Responder, request: &[u8], from: &str) -> (Verdict, Header) {
     let mut out = [0; MAX_ANSWER_LEN];
-    let verdict = responder.respond(request, &arrival(from), &mut out);
+    let verdict = responder.respond(request, &arrival(from), NOW, &mut out);
     (verdict, header_of(&out))
 }
 
@@ -110,7 +109,7 @@ fn time(responder: &mut Responder, request: &[u8]) -> Header {
 fn assert_refused(responder: &mut Responder, request: &[u8], from: &str, refusal: Refusal) {
     let counted = responder.counters().refused.by(refusal);
     let mut out = [0x5a; MAX_ANSWER_LEN];
-    let verdict = responder.respond(request, &arrival(from), &mut out);
+    let verdict = responder.respond(request, &arrival(from), NOW, &mut out);
     assert_eq!(verdict, Verdict::Silence(refusal), "{request:02x?} from {from}");
     assert_eq!(out, [0x5a; MAX_ANSWER_LEN]);
     assert_eq!(responder.counters().refused.by(refusal), counted + 1);
@@ -326,7 +325,7 @@ fn what_was_sent_to_everybody_gets_no_answer() {
         // A broadcast server's time is not mistaken for a request.
         (request(4, Mode::Broadcast).to_bytes(), Refusal::Broadcast),
     ] {
-        let verdict = responder.respond(&request, &to_everybody, &mut out);
+        let verdict = responder.respond(&request, &to_everybody, NOW, &mut out);
         assert_eq!(verdict, Verdict::Silence(refusal));
         assert_eq!(responder.counters().refused.by(refusal), 1);
     }
@@ -520,13 +519,12 @@ proptest! {
             let arrival = Arrival {
                 received: Timestamp::from_nanos(received),
                 quality: StampQuality::Daemon,
-                transmit: Timestamp::from_nanos(transmit),
                 monotonic: UPTIME + Span::from_nanos(transmit >> 20),
                 from,
                 to_everybody: count % 16 == 15,
             };
             let mut out = [0; MAX_ANSWER_LEN];
-            let verdict = responder.respond(&request, &arrival, &mut out);
+            let verdict = responder.respond(&request, &arrival, Timestamp::from_nanos(transmit), &mut out);
             prop_assert_eq!(responder.counters().received(), 2 * count as u64 + 1);
             let len = match verdict {
                 Verdict::Answer(len) | Verdict::Kiss(len) => len,
@@ -537,7 +535,7 @@ proptest! {
             let port = if count % 2 == 0 { from.port() } else { NTP_PORT };
             let again = Arrival { from: SocketAddr::new(from.ip(), port), ..arrival };
             let answer = out;
-            let verdict = responder.respond(&answer[..len], &again, &mut out);
+            let verdict = responder.respond(&answer[..len], &again, Timestamp::from_nanos(transmit), &mut out);
             prop_assert!(matches!(verdict, Verdict::Silence(_)), "{:?}", verdict);
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn signed(version: u8, key: &Key) -> Vec<u8> {
 
 fn respond(responder: &mut Responder, request: &[u8], from: &str) -> (Verdict, Vec<u8>) {
     let mut out = [0; MAX_ANSWER_LEN];
-    let verdict = responder.respond(request, &arrival(from), &mut out);
+    let verdict = responder.respond(request, &arrival(from), NOW, &mut out);
     let len = match verdict {
         Verdict::Answer(len) | Verdict::Kiss(len) => len,
         Verdict::Silence(_) => 0,

@@ -37,8 +37,8 @@ impl Client {
         let mut out = [0; MAX_ANSWER_LEN];
         let transmit = transmit_at(second);
         let received = transmit - Span::from_nanos(20_000);
-        let arrival = Arrival { received, transmit, ..arrival(CLIENT) };
-        let verdict = responder.respond(&request.to_bytes(), &arrival, &mut out);
+        let arrival = Arrival { received, ..arrival(CLIENT) };
+        let verdict = responder.respond(&request.to_bytes(), &arrival, transmit, &mut out);
         assert_eq!(verdict, Verdict::Answer(48));
         let answer = header_of(&out);
         self.origin = answer.receive_timestamp;

@@ -11,7 +11,8 @@ fn asking() -> Vec<u8> {
 
 fn answered(responder: &mut Responder, request: &[u8]) -> Vec<u8> {
     let mut out = [0; MAX_ANSWER_LEN];
-    let Verdict::Answer(length) = responder.respond(request, &arrival(CLIENT), &mut out) else {
+    let Verdict::Answer(length) = responder.respond(request, &arrival(CLIENT), NOW, &mut out)
+    else {
         panic!("no answer");
     };
     out[..length].to_vec()
@@ -56,6 +57,6 @@ fn a_kiss_says_nothing_of_our_time() {
     let mut responder = responder(&settings, synchronised());
     answered(&mut responder, &asking());
     let mut out = [0; MAX_ANSWER_LEN];
-    let verdict = responder.respond(&asking(), &arrival(CLIENT), &mut out);
+    let verdict = responder.respond(&asking(), &arrival(CLIENT), NOW, &mut out);
     assert_eq!(verdict, Verdict::Kiss(48));
 }

@@ -58,7 +58,7 @@ pub(super) fn protected(algorithm: AeadAlgorithm, more: usize) -> Vec<u8> {
 
 pub(super) fn respond(responder: &mut Responder, request: &[u8]) -> (Verdict, Vec<u8>) {
     let mut out = [0; MAX_ANSWER_LEN];
-    let verdict = responder.respond(request, &arrival(CLIENT), &mut out);
+    let verdict = responder.respond(request, &arrival(CLIENT), NOW, &mut out);
     let len = match verdict {
         Verdict::Answer(len) | Verdict::Kiss(len) => len,
         Verdict::Silence(_) => 0,
@@ -98,6 +98,41 @@ pub(super) fn state(responder: &Responder) -> String {
     responder.stamps = Stamps::default();
     responder.cookies = None;
     format!("{responder:?}")
+}
+
+#[test]
+fn a_batch_that_was_judged_first_has_the_transmit_timestamp_of_each_answer() {
+    let mut responder = with_nts(&everybody());
+    let algorithm = AeadAlgorithm::AesSivCmac256;
+    let mut forged = protected(algorithm, 1);
+    forged[100] ^= 1;
+    let requests = [protected(algorithm, 0), forged, client_request().to_vec(), vec![0x24; 48]];
+    let accepted: Vec<_> = requests
+        .iter()
+        .filter_map(|request| responder.judge(request, &arrival(CLIENT)).ok())
+        .collect();
+    let counters = responder.counters();
+    assert_eq!((accepted.len(), counters.received(), counters.nts_authenticated), (3, 1, 1));
+    let mut out = [[0; MAX_ANSWER_LEN]; 3];
+    let verdicts: Vec<_> = (0..)
+        .zip(accepted.iter().zip(&mut out))
+        .map(|(after, (accepted, out))| {
+            let transmit = NOW + Span::from_millis(after);
+            responder.answer(accepted, transmit, out)
+        })
+        .collect();
+    let [Verdict::Answer(proven), Verdict::Kiss(nak), Verdict::Answer(48)] = verdicts[..] else {
+        panic!("{verdicts:?}");
+    };
+    assert_eq!(cookies_in(algorithm, &out[0][..proven]).len(), 1);
+    assert_nak(verdicts[1], &out[1][..nak]);
+    for (answer, after) in [(&out[0], 0), (&out[2], 2)] {
+        let header = header_of(answer);
+        assert_eq!(header.receive_timestamp, reception(NOW - Span::from_nanos(20_000)));
+        let transmit = Stamps::transmit(NOW + Span::from_millis(after));
+        assert_eq!(header.transmit_timestamp, transmit);
+    }
+    assert_eq!(responder.counters().received(), 4);
 }
 
 #[test]
