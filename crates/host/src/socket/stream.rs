@@ -151,14 +151,14 @@ mod tests {
     fn bytes_go_both_ways_and_the_end_is_seen() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap();
-        let socket = StreamSocket::connect(server, Some(server.ip()), None).unwrap();
+        let mut socket = StreamSocket::connect(server, Some(server.ip()), None).unwrap();
         assert_eq!(socket.peer(), server);
         ready(&socket, Interest::Write);
         socket.connected().unwrap();
         let (mut other, _) = listener.accept().unwrap();
         let mut buffer = [0; 16];
         assert_eq!(socket.receive(&mut buffer).unwrap(), Arrived::Nothing);
-        assert_eq!(socket.send(b"hello").unwrap(), 5);
+        socket.write_all(b"hello").unwrap();
         let mut heard = [0; 5];
         other.read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"hello");
