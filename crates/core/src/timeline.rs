@@ -61,6 +61,8 @@ pub struct Disturbance {
     pub step: Option<Span>,
     /// Its frequency (s/s) changed from the first to the second value.
     pub frequency: Option<(f64, f64)>,
+    /// Nobody knows when that was: by so much (s) the clock may show something else than is thought.
+    pub doubt: f64,
     /// The machine slept for this long; nobody can say exactly how long, so offsets known before
     /// are worth little after.
     pub suspend: Option<Span>,
@@ -144,10 +146,12 @@ impl Timeline {
             self.tighten_base(&now, jump);
         }
 
-        let before = self.last.frequency;
+        let (before, since) = (self.last.frequency, self.last.system);
         self.last = now;
         if now.frequency != before {
             disturbance.frequency = Some((before, now.frequency));
+            let unseen = (at - since).seconds().max((now.system - at).seconds());
+            disturbance.doubt = (now.frequency - before).abs() * unseen;
             self.bend(at);
         }
         disturbance

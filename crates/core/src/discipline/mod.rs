@@ -462,6 +462,13 @@ impl Discipline {
         self.tell_kernel(now, timeline, out);
     }
 
+    /// The clock may show something else than is thought, by as much as this (s).
+    pub fn doubt(&mut self, seconds: f64) {
+        if let Some(reference) = &mut self.reference {
+            reference.add_dispersion(seconds);
+        }
+    }
+
     /// The machine slept: the clock was set from a battery clock of whole seconds.
     pub fn resumed(&mut self, now: Now, slept: Span, timeline: &Timeline, out: &mut Outbox) {
         self.allow_step_back();

@@ -44,6 +44,7 @@ impl Engine {
             self.foreign_steps += 1;
             self.outbox.event(Event::ForeignStep { by });
         }
+        self.discipline.doubt(disturbance.doubt);
         // A clock that is not ours is somebody else's to adjust.
         let ours = self.discipline.controls_clock();
         if let Some((from, to)) = disturbance.frequency.filter(|_| ours) {

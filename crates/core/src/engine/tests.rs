@@ -351,8 +351,12 @@ fn a_foreign_frequency_is_noticed_and_undone() {
     let servers = [("192.0.2.1", Server::Off(0.0))];
     let mut world = World::new(settings(&["192.0.2.1"]), Span::ZERO, &servers);
     world.run(300.0);
+    let dispersion = world.report().tracking.root_dispersion;
     world.now.frequency = 400e-6;
     world.run(30.0);
+    // Nobody knows since when.
+    let doubt = world.report().tracking.root_dispersion - dispersion;
+    assert!(doubt > 50e-6, "{doubt} s");
     assert!(world.events.iter().any(|event| matches!(event, Event::ForeignFrequency { .. })));
     world.run(300.0);
     assert!(world.now.frequency.abs() < 5e-6, "{}", world.now.frequency);

@@ -275,3 +275,19 @@ proptest! {
         prop_assert!(timeline.segments.len() <= SEGMENTS);
     }
 }
+
+#[test]
+fn nobody_knows_when_a_frequency_changed_that_nobody_saw_change() {
+    for share in [0.0, 0.3, 1.0] {
+        let mut machine = Machine::new(0.0);
+        let mut timeline = Timeline::new(machine.now);
+        machine.run(10.0 * share);
+        machine.now.frequency = 400e-6;
+        machine.run(10.0 * (1.0 - share));
+        let disturbance = timeline.observe(machine.now);
+        assert_eq!(disturbance.frequency, Some((0.0, 400e-6)));
+        let error = machine.error(timeline.now()).abs() as f64 * 1e-9;
+        assert!((disturbance.doubt - 2e-3).abs() < 1e-5, "{disturbance:?}");
+        assert!(error <= disturbance.doubt, "{error} s");
+    }
+}
