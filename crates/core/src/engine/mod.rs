@@ -87,6 +87,8 @@ pub struct Engine {
     selection_told: bool,
     /// The log has been told that the sources contradict each other. How many do is not news.
     contradiction_told: bool,
+    /// When sources were last compared with each other.
+    selected_at: Option<Instant>,
     own_addresses: Vec<IpAddr>,
     keys: Arc<Keys>,
     served: ServerView,
@@ -150,6 +152,7 @@ impl Engine {
             system_peer: None,
             selection_told: false,
             contradiction_told: false,
+            selected_at: None,
             own_addresses: Vec::new(),
             keys: Arc::default(),
             served: ServerView::unsynchronised(log2_seconds(precision), now.monotonic),

@@ -119,6 +119,7 @@ impl Reading<'_> {
             root_delay: reference.map_or(0.0, |reference| reference.root_delay),
             root_dispersion: reference.map_or(0.0, |reference| reference.dispersion(now.monotonic)),
             update_age: reference.map(|reference| (now.monotonic - reference.at).seconds()),
+            selection_age: self.engine.selected_at.map(|at| (now.monotonic - at).seconds()),
             update_interval: updates.interval,
             last_offset: updates.last_offset,
             rms_offset: updates.rms_offset(),

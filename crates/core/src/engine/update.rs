@@ -16,6 +16,7 @@ use crate::selection::{
 
 impl Engine {
     pub(super) fn select(&mut self, now: Now) {
+        self.selected_at = Some(now.monotonic);
         let candidates: Vec<Candidate> = self.candidates();
         let outcome = self.selection.select(&candidates, self.orphan().as_ref());
         let fresh: Vec<SourceId> =

@@ -91,6 +91,9 @@ pub struct Tracking {
     pub root_dispersion: f64,
     /// Time since the last update from a source.
     pub update_age: Option<f64>,
+    /// Time since the sources were last compared with each other.
+    #[serde(default)]
+    pub selection_age: Option<f64>,
     /// Time between the last two updates; 0 before there were two.
     #[serde(default)]
     pub update_interval: f64,
@@ -143,6 +146,7 @@ impl Default for Tracking {
             root_delay: 0.0,
             root_dispersion: 0.0,
             update_age: None,
+            selection_age: None,
             update_interval: 0.0,
             last_offset: 0.0,
             rms_offset: 0.0,

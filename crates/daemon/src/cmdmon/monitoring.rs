@@ -70,7 +70,8 @@ impl Readings<'_> {
             }
             Request::SelectData { index } => {
                 let (index, source) = by_index(index).ok_or(Status::NoSuchSource)?;
-                Answer::SelectData(sources::select_data(index, source))
+                let selection_age = self.report.tracking.selection_age.unwrap_or(0.0);
+                Answer::SelectData(sources::select_data(index, source, selection_age))
             }
             Request::NtpData { address } => {
                 let source = sources::find(sources, address).ok_or(Status::NoSuchSource)?;

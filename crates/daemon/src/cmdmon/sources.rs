@@ -117,7 +117,8 @@ pub(super) fn stats(index: usize, source: &SourceReport) -> SourceStats {
     }
 }
 
-pub(super) fn select_data(index: usize, source: &SourceReport) -> SelectData {
+/// What selection, which was `selection_age` (s) ago, made of a source.
+pub(super) fn select_data(index: usize, source: &SourceReport, selection_age: f64) -> SelectData {
     let (low, high) = match (source.offset, source.offset_bound) {
         (Some(offset), Some(bound)) => (-offset - bound, -offset + bound),
         _ => (0.0, 0.0),
@@ -140,7 +141,9 @@ pub(super) fn select_data(index: usize, source: &SourceReport) -> SelectData {
         reserved: Reserved,
         configured: select_options(source.options),
         effective: select_options(source.effective_options),
-        last_sample_ago: source.last_measurement.map_or(0, |last| seconds_ago(Some(last.age))),
+        last_sample_ago: source
+            .last_measurement
+            .map_or(0, |last| seconds_ago(Some((last.age - selection_age).max(0.0)))),
         score: source.score.max(1.0).into(),
         low_limit: low.into(),
         high_limit: high.into(),
@@ -287,6 +290,8 @@ fn stamp_sign(quality: StampQuality) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use timeball_core::report::LastMeasurement;
+
     use super::*;
 
     #[test]
@@ -295,6 +300,17 @@ mod tests {
         assert_eq!(tests(&[]), NtpFlags::NONE);
         assert_eq!(tests(&[Test::Loop]), NtpFlags(1));
         assert_eq!(tests(&[Test::Duplicate, Test::Delay]), NtpFlags(0x208));
+    }
+
+    #[test]
+    fn selection_tells_how_old_a_measurement_was_then() {
+        let last = |age| LastMeasurement { age, measured_offset: 0.0, offset: 0.0, bound: 0.0 };
+        let source =
+            |age| SourceReport { last_measurement: Some(last(age)), ..SourceReport::default() };
+        assert_eq!(select_data(0, &source(42.0), 30.0).last_sample_ago, 12);
+        assert_eq!(select_data(0, &source(30.0), 30.0).last_sample_ago, 0);
+        // It came since, and nobody has compared it yet.
+        assert_eq!(select_data(0, &source(2.0), 30.0).last_sample_ago, 0);
     }
 
     #[test]
@@ -311,7 +327,7 @@ mod tests {
         assert_eq!(data.mode, cmdmon::SourceMode::ReferenceClock);
         assert_eq!(stats(0, &clock).address, Address::Unspecified);
         assert_eq!(stats(0, &clock).reference_id, id);
-        assert_eq!(select_data(0, &clock).reference_id, id);
+        assert_eq!(select_data(0, &clock, 0.0).reference_id, id);
         // It is no source whose name has no address yet.
         assert_eq!(find(&[clock], Address::Id(1)), None);
     }
