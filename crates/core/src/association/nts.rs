@@ -3,7 +3,7 @@
 //!
 //! Every request takes one cookie, which is never used again, and asks for as many as there is room
 //! for. Nothing that is not authentic takes anything away: an NTS NAK, which anybody on the path can
-//! send, only has new keys established, and the old ones serve until those are there.
+//! send, only has new keys established, and the old ones serve on if that comes to nothing.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
