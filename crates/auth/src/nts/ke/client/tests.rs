@@ -354,8 +354,51 @@ fn the_certificate_has_to_be_for_the_configured_name_and_from_somebody_trusted()
     let times = CertificateTimes::Unchecked { earliest: unix(0) };
     let error = server.error(&Request { roots: stranger.roots, times, ..server.request() });
     assert!(is_foreign(refused(&error)), "{error}");
-    let nobody = Arc::new(RootCertStore::empty());
-    assert!(Session::new(&Request { roots: nobody, ..server.request() }).is_err());
+    // Nobody is good enough for who trusts nobody, whatever time it is.
+    for times in [CertificateTimes::Checked, times, CertificateTimes::Ignored] {
+        let roots = Arc::new(RootCertStore::empty());
+        let error = server.error(&Request { roots, times, ..server.request() });
+        assert_eq!(refused(&error), &CertificateError::UnknownIssuer);
+        assert!(error.to_string().contains("nobody who is trusted vouches"), "{error}");
+    }
+}
+
+#[test]
+fn each_record_can_travel_for_itself() {
+    /// How much was written at once.
+    struct Pieces(Vec<usize>);
+
+    impl io::Write for Pieces {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Its length stands at its head (RFC 8446 §5.1).
+            let len = usize::from(u16::from_be_bytes([bytes[3], bytes[4]])) + 5;
+            assert_eq!(bytes.len(), len);
+            self.0.push(len);
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let server = Server::new(&answer(&[0, 15], &[]));
+    let mut client = Session::new(&server.request()).unwrap();
+    let mut hello = Vec::new();
+    client.transmit(&mut hello).unwrap();
+    let mut connection = ServerConnection::new(Arc::new(server.config.clone())).unwrap();
+    connection.read_tls(&mut hello.as_slice()).unwrap();
+    connection.process_new_packets().unwrap();
+    let mut flight = Vec::new();
+    while connection.wants_write() {
+        connection.write_tls(&mut flight).unwrap();
+    }
+    client.receive(&flight).unwrap();
+    let mut pieces = Pieces(Vec::new());
+    client.transmit(&mut pieces).unwrap();
+    // A change of ciphers for the sake of appearances, the end of the handshake, and the request.
+    assert_eq!(pieces.0.len(), 3, "{:?}", pieces.0);
+    assert!(!client.wants_transmit());
 }
 
 /// RFC 8915 §8.5.
