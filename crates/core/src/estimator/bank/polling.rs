@@ -16,13 +16,13 @@ use super::queues::Shape;
 /// Measurements before which nothing is known of the oscillator.
 pub(super) const FEWEST: usize = 4;
 /// κ.
-const SHARE: f64 = 0.04;
+const SHARE: f64 = 0.0432;
 /// s (s²): a path is good if σ h is less. An offset to 40 µs, from a millisecond away.
 const GOOD_PATH: f64 = 4e-8;
 /// An interval longer than this (s) becomes longer still, by the one power, and a shorter one is drawn
 /// to it by the other. Both were found by experiment, as were κ, s and the form of σ h: with them no
 /// more packets are spent than other clients spend.
-const TYPICAL: f64 = 166.0;
+const TYPICAL: f64 = 205.0;
 const POWER_ABOVE: f64 = 1.24;
 const POWER_BELOW: f64 = 0.45;
 /// Very short ones become no more than this many times longer: there is something to be seen.
