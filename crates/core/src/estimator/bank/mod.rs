@@ -45,6 +45,8 @@ use state::Jump;
 
 /// Typical time in queues, as a share of half the round trip, before anything is known.
 const GUESSED_SCALE: f64 = 0.1;
+/// And no more than this (s): a way of seconds is not noisier for it.
+const LARGEST_GUESS: f64 = 0.05;
 /// Measurements with which the phase and the frequency begin, and that nothing could predict.
 const BEGINNING: usize = 2;
 /// Sweeps through the window after a measurement,
@@ -325,7 +327,10 @@ impl Bank {
         (sample.motion, sample.foreseen, sample.foreseen_rate) = (Motion::none(), 0.0, 0.0);
         let known = Some(self.settings.min_delay / 2.0).filter(|base| *base > 0.0);
         match self.past {
-            None => self.hypotheses.begin(self.frequency, GUESSED_SCALE * sample.delay / 2.0),
+            None => {
+                let scale = (GUESSED_SCALE * sample.delay / 2.0).min(LARGEST_GUESS);
+                self.hypotheses.begin(self.frequency, scale);
+            }
             Some(past) => {
                 let gap = (sample.at - past.until).seconds();
                 let frequency = UNTESTED * (gap - past.tested).max(0.0);

@@ -108,3 +108,19 @@ fn a_frequency_that_never_moved_may_have_moved_overnight() {
         assert!(after.sd >= untested && after.sd < 2.0 * untested, "{case}");
     }
 }
+
+#[test]
+fn a_way_of_seconds_is_not_taken_for_a_noisy_one() {
+    for seed in 90..110 {
+        let path = World::with_path(seed, 5.0, Queue::Exponential(0.1e-3));
+        let mut world = World { frequency: 100e-6, ..path };
+        let mut estimator = fresh(200e-6);
+        for _ in 0..5 {
+            world.advance(64.0);
+            estimator.add(&world.exchange().unwrap());
+        }
+        let estimate = estimator.estimate(world.now()).unwrap();
+        let error = (estimate.offset - world.truth()).seconds();
+        assert!(error.abs() < 1e-3, "seed {seed}: {error:e} s");
+    }
+}
