@@ -213,6 +213,8 @@ struct Daemon {
     manner: Manner,
     /// When the time is up.
     end: Option<Instant>,
+    /// The clock has been synchronised.
+    settled: bool,
 }
 
 impl Daemon {
@@ -242,7 +244,7 @@ impl Daemon {
             Some(limit) => Some(event_loop.monotonic()? + limit),
             None => None,
         };
-        Ok(Self { event_loop, service: Service::from_environment(), manner, end })
+        Ok(Self { event_loop, service: Service::from_environment(), manner, end, settled: false })
     }
 
     fn work(
@@ -277,9 +279,7 @@ impl Daemon {
         self.service.describe(&self.event_loop.report()?.tracking);
         self.service.ready();
         witness.started(options.notify)?;
-        if let Err(error) = startup_code::release() {
-            tracing::debug!("the code of the start stays in memory: {error}");
-        }
+        release_startup_code();
         let stop = loop {
             if let Some(stop) = self.turn(None)? {
                 break stop;
@@ -338,7 +338,12 @@ impl Daemon {
             }
         }
         if self.event_loop.has_news() {
-            self.service.describe(&self.event_loop.report()?.tracking);
+            let tracking = self.event_loop.report()?.tracking;
+            self.service.describe(&tracking);
+            if tracking.synchronised && !std::mem::replace(&mut self.settled, true) {
+                // Getting there took code as well that is not needed to stay there.
+                release_startup_code();
+            }
         }
         Ok(None)
     }
@@ -364,6 +369,13 @@ impl Daemon {
             (Manner::Chronyd, _) => tracing::info!("chronyd exiting"),
         }
         Ok(())
+    }
+}
+
+/// Memory is little; what is needed again comes back.
+fn release_startup_code() {
+    if let Err(error) = startup_code::release() {
+        tracing::debug!("the code of the start stays in memory: {error}");
     }
 }
 
