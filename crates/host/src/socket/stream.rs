@@ -102,10 +102,14 @@ fn is_later(error: &io::Error) -> bool {
 impl io::Write for StreamSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // SAFETY: the pointer and length describe `bytes`, which is only read.
-        check_length(unsafe {
+        let sent = check_length(unsafe {
             let (pointer, len) = (bytes.as_ptr().cast(), bytes.len());
             libc::send(self.socket.as_raw_fd(), pointer, len, libc::MSG_NOSIGNAL)
-        })
+        });
+        match sent {
+            Err(error) if is_later(&error) => Err(io::ErrorKind::WouldBlock.into()),
+            result => result,
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
