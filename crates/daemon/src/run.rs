@@ -372,7 +372,7 @@ impl Daemon {
     }
 }
 
-/// Memory is little; what is needed again comes back.
+/// Gives back the memory of code that is not in use; what is needed again comes back by itself.
 fn release_startup_code() {
     if let Err(error) = startup_code::release() {
         tracing::debug!("the code of the start stays in memory: {error}");

@@ -33,7 +33,7 @@ impl Association {
     }
 
     /// Whoever gives the keys has sent us to another server for the time.
-    pub fn is_away(&self) -> bool {
+    fn is_away(&self) -> bool {
         self.address != self.ke_address
     }
 

@@ -37,9 +37,9 @@ const FIRST_PAUSE: f64 = 10.0;
 const LONGEST_PAUSE: f64 = 432_000.0;
 const PAUSE_GROWTH: f64 = 1.5;
 
-/// The same where somebody has to mend something first.
-const FIRST_PAUSE_OF_REFUSED: f64 = 1024.0;
-const PAUSE_GROWTH_OF_REFUSED: f64 = 2.0;
+/// The same after a [lasting](KeyFailure::Lasting) failure.
+const FIRST_PAUSE_OF_LASTING: f64 = 1024.0;
+const PAUSE_GROWTH_OF_LASTING: f64 = 2.0;
 
 /// Attempts that fail before another host of the same name is better.
 const HOPELESS: u32 = 3;
@@ -65,18 +65,17 @@ pub struct NtsSession {
 /// Why no keys were established.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyFailure {
-    /// The server could not be spoken to, in these words: it may be back at any time.
-    Unreachable(String),
-    /// One of both sides did not like what the other is or says, in these words: a certificate has
-    /// expired, say. That lasts until somebody does something.
-    Refused(String),
+    /// It may be over at any time: the server could not be reached, say.
+    Passing(String),
+    /// It lasts until somebody does something: a certificate has expired, say.
+    Lasting(String),
 }
 
 impl KeyFailure {
     /// The reason.
     pub fn reason(&self) -> &str {
         match self {
-            Self::Unreachable(reason) | Self::Refused(reason) => reason,
+            Self::Passing(reason) | Self::Lasting(reason) => reason,
         }
     }
 }
@@ -260,10 +259,10 @@ impl Nts {
     pub(super) fn fail(&mut self, failure: &KeyFailure, now: Instant) {
         self.under_way = false;
         self.failure = Some(failure.reason().to_owned());
-        if let KeyFailure::Refused(_) = failure {
+        if let KeyFailure::Lasting(_) = failure {
             let before = self.attempts.saturating_sub(1);
             self.next_attempt =
-                now + pause(FIRST_PAUSE_OF_REFUSED, PAUSE_GROWTH_OF_REFUSED, before);
+                now + pause(FIRST_PAUSE_OF_LASTING, PAUSE_GROWTH_OF_LASTING, before);
         }
     }
 

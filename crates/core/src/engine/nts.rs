@@ -62,7 +62,7 @@ impl Engine {
             Some(server) => {
                 member.association.refuse_server(server);
                 let reason = "the NTP server that it names is another source's";
-                Err(KeyFailure::Unreachable(reason.to_owned()))
+                Err(KeyFailure::Passing(reason.to_owned()))
             }
             None => result,
         };

@@ -24,9 +24,9 @@ impl Engine {
         if measured {
             self.record_estimate(now, source);
         }
-        if wanted.answers {
-            let mut reports = self.report(now).sources.into_iter();
-            let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
+        if wanted.answers
+            && let Some(report) = self.report_of(now, source)
+        {
             self.record(now, Content::Answer(Box::new(report)));
         }
     }
@@ -60,9 +60,9 @@ impl Engine {
             reject: Some(reject),
         };
         let last_exchange = Some(last_exchange(&last, association));
-        let mut reports = self.report(now).sources.into_iter();
-        let Some(report) = reports.find(|report| report.id == Some(id)) else { return };
-        self.record(now, Content::Answer(Box::new(SourceReport { last_exchange, ..report })));
+        if let Some(report) = self.report_of(now, id) {
+            self.record(now, Content::Answer(Box::new(SourceReport { last_exchange, ..report })));
+        }
     }
 
     /// A source has a new measurement.
@@ -70,9 +70,9 @@ impl Engine {
         if !self.settings.records.estimates {
             return;
         }
-        let mut reports = self.report(now).sources.into_iter();
-        let Some(report) = reports.find(|report| report.id == Some(source)) else { return };
-        if report.samples >= SAMPLES_OF_A_LINE {
+        if let Some(report) = self.report_of(now, source)
+            && report.samples >= SAMPLES_OF_A_LINE
+        {
             self.record(now, Content::Estimate(Box::new(report)));
         }
     }
@@ -109,6 +109,10 @@ impl Engine {
             };
             self.record(now, Content::Update(Box::new(update)));
         }
+    }
+
+    fn report_of(&self, now: Now, source: SourceId) -> Option<SourceReport> {
+        self.report(now).sources.into_iter().find(|report| report.id == Some(source))
     }
 
     fn record(&mut self, now: Now, content: Content) {

@@ -501,7 +501,7 @@ impl World {
         });
         let result = session
             .map(Box::new)
-            .ok_or_else(|| association::KeyFailure::Unreachable("nobody there".to_owned()));
+            .ok_or_else(|| association::KeyFailure::Passing("nobody there".to_owned()));
         let source = wanted.source;
         self.engine.handle(self.now, Input::KeysEstablished { source, result });
     }

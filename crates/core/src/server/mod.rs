@@ -2,9 +2,9 @@
 //!
 //! The short walk of a request: [`Responder::judge`] asks [`access`] whether the client may be served,
 //! the wire format whether it asks for time at all, and [`rate_limit`] whether it asks too often;
-//! [`Responder::answer`] fills in the header from the published [`ServerView`]. Every request that gets no answer is
-//! counted under the [`Refusal`] that refused it. What is remembered beyond one request is bounded by
-//! [`ClientLog`]: who asked ([`clients`]), and when the answers left (`interleaving`).
+//! [`Responder::answer`] fills in the header from the published [`ServerView`]. Every request that gets
+//! no answer is counted under the [`Refusal`] that refused it. What is remembered beyond one request is
+//! bounded by [`ClientLog`]: who asked ([`clients`]), and when the answers left (`interleaving`).
 pub mod access;
 mod answer;
 mod broadcast;

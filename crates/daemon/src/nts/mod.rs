@@ -101,17 +101,17 @@ impl UnderWay {
 }
 
 fn broken(error: io::Error) -> KeyFailure {
-    KeyFailure::Unreachable(error.to_string())
+    KeyFailure::Passing(error.to_string())
 }
 
 fn cannot_connect(error: io::Error) -> KeyFailure {
-    KeyFailure::Unreachable(format!("cannot connect: {error}"))
+    KeyFailure::Passing(format!("cannot connect: {error}"))
 }
 
 fn failure(error: &KeError) -> KeyFailure {
     match error.is_passing() {
-        true => KeyFailure::Unreachable(error.to_string()),
-        false => KeyFailure::Refused(error.to_string()),
+        true => KeyFailure::Passing(error.to_string()),
+        false => KeyFailure::Lasting(error.to_string()),
     }
 }
 
@@ -140,12 +140,12 @@ impl KeyEstablishments {
         earliest: Option<Timestamp>,
     ) -> Result<(), KeyFailure> {
         if self.config.algorithms.is_empty() {
-            return Err(KeyFailure::Refused("no cipher is configured for NTS".to_owned()));
+            return Err(KeyFailure::Lasting("no cipher is configured for NTS".to_owned()));
         }
         let roots = match trust::roots(&self.config, wanted.certificate_set) {
             // The server may be asked all the same, and turns out not to be trusted.
             Err(TrustError::Nobody(_)) => Arc::new(RootCertStore::empty()),
-            roots => roots.map_err(|error| KeyFailure::Refused(error.to_string()))?,
+            roots => roots.map_err(|error| KeyFailure::Lasting(error.to_string()))?,
         };
         let is_behind = earliest.is_some_and(|earliest| system < earliest);
         let times = self.certificate_times(is_behind, earliest);
@@ -214,7 +214,7 @@ impl KeyEstablishments {
                         true => "the server does not answer",
                         false => "cannot connect: the server does not answer",
                     };
-                    Err(KeyFailure::Unreachable(reason.to_owned()))
+                    Err(KeyFailure::Passing(reason.to_owned()))
                 }
                 Ok(None) => return true,
             };
@@ -299,7 +299,7 @@ impl EventLoop {
         let result = match found {
             Err(reason) => {
                 let reason = format!("the NTP server `{named}` that it names: {reason}");
-                Err(KeyFailure::Unreachable(reason))
+                Err(KeyFailure::Passing(reason))
             }
             Ok(address) => {
                 let port = established.port.unwrap_or(NTP_PORT);

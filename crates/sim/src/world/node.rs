@@ -413,7 +413,7 @@ impl EngineNode {
             Output::Publish(view) => self.responder.publish(view),
             Output::SaveDrift(drift) => self.drift = Some(drift),
             Output::EstablishKeys(wanted) => {
-                let result = Err(KeyFailure::Refused("this world has no NTS".to_owned()));
+                let result = Err(KeyFailure::Lasting("this world has no NTS".to_owned()));
                 let input = Input::KeysEstablished { source: wanted.source, result };
                 let now = self.clock.now(at);
                 if let Some(engine) = &mut self.engine {

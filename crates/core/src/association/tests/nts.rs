@@ -30,8 +30,8 @@ pub(super) fn session(seed: u8, cookies: u8) -> NtsSession {
     }
 }
 
-pub(super) fn unreachable(reason: &str) -> KeyFailure {
-    KeyFailure::Unreachable(reason.to_owned())
+pub(super) fn passing(reason: &str) -> KeyFailure {
+    KeyFailure::Passing(reason.to_owned())
 }
 
 /// Encrypted fields with these cookies.
@@ -199,7 +199,7 @@ fn who_has_used_up_all_cookies_asks_for_keys_more_and_more_rarely() {
         if bench.begin() {
             pauses.push((bench.now.monotonic - last).seconds());
             last = bench.now.monotonic;
-            bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
+            bench.association.fail_keys(&passing("nobody there"), bench.now.monotonic);
         }
         assert_eq!(bench.poll(ExchangeId(99)), None, "never without a cookie");
     }
@@ -262,7 +262,7 @@ fn a_host_that_gives_no_keys_three_times_is_no_good() {
         let next = bench.next_request();
         bench.pass((next - bench.now.monotonic).seconds().max(0.0));
         assert!(bench.begin(), "{attempt}");
-        bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
+        bench.association.fail_keys(&passing("nobody there"), bench.now.monotonic);
         assert_eq!(bench.poll(ExchangeId(99)), None);
     }
     assert!(bench.association.gets_no_keys());
@@ -307,7 +307,7 @@ fn who_was_without_keys_for_long_asks_as_soon_as_there_are_some() {
     bench.pass(REFRESH.seconds() + 1.0);
     assert!(bench.begin());
     assert_eq!(bench.poll(ExchangeId(99)), None);
-    bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
+    bench.association.fail_keys(&passing("nobody there"), bench.now.monotonic);
     bench.pass(60.0);
     assert!(bench.begin());
     assert_eq!(bench.poll(ExchangeId(99)), None);
@@ -335,9 +335,9 @@ fn attempts_that_fail(failure: &KeyFailure, seconds: f64) -> Vec<f64> {
 
 #[test]
 fn what_somebody_has_to_mend_is_tried_again_much_later() {
-    let silent = attempts_that_fail(&unreachable("nobody there"), 600.0);
+    let silent = attempts_that_fail(&passing("nobody there"), 600.0);
     assert_eq!(silent.len(), 10, "{silent:?}");
-    let expired = KeyFailure::Refused("an expired certificate".to_owned());
+    let expired = KeyFailure::Lasting("an expired certificate".to_owned());
     let refused = attempts_that_fail(&expired, 10_000.0);
     let pauses: Vec<f64> = refused.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(pauses, [1024.0, 2048.0, 4096.0, 8192.0]);
@@ -347,7 +347,7 @@ fn what_somebody_has_to_mend_is_tried_again_much_later() {
 fn a_certificate_may_be_valid_once_the_clock_was_stepped() {
     let mut bench = Bench::with_nts();
     assert!(bench.begin());
-    let early = KeyFailure::Refused("a certificate that is not yet valid".to_owned());
+    let early = KeyFailure::Lasting("a certificate that is not yet valid".to_owned());
     bench.association.fail_keys(&early, bench.now.monotonic);
     assert_eq!(bench.poll(ExchangeId(99)), None);
     bench.pass(30.0);
@@ -496,7 +496,7 @@ fn a_nak_has_new_keys_established_and_takes_nothing_away() {
     assert!(bench.begin());
     // That is this poll's work. If nothing comes of it, the old keys still serve: it may have been a lie.
     assert_eq!(bench.poll(ExchangeId(99)), None);
-    bench.association.fail_keys(&unreachable("nobody there"), bench.now.monotonic);
+    bench.association.fail_keys(&passing("nobody there"), bench.now.monotonic);
     let asked = bench.ask();
     assert!(bench.answer(&asked, &[cookie(9)]).is_ok());
     assert_eq!(bench.association.estimator().len(), 3);

@@ -62,7 +62,7 @@ impl Hypotheses {
             });
             variance.sum::<f64>().sqrt() / 2.0 / useful.product::<f64>()
         });
-        // ln v = ln q²/3 + 3 ln T of a walk, ln q_d² τ/2 + 4 ln T of a drift: the mean is linear in ln T.
+        // The mean of ln v is linear in ln T.
         let drifts = self.mean_of_oscillators(|_, drift| f64::from(u8::from(drift > 0.0)));
         let constant = self.mean_of_oscillators(|walk, drift| match drift > 0.0 {
             true => (drift * drift * DRIFT_TIME / 8.0).ln(),

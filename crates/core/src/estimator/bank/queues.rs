@@ -329,6 +329,7 @@ fn queueing(queue: &Queue, y: f64, cavity: &Normal, wide_odds: &Lanes) -> Tilted
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::simpson;
     use super::*;
 
     fn queue(narrow: f64, wide: f64, share: f64, variance: f64) -> Queue {
@@ -351,21 +352,12 @@ mod tests {
             let low = (centre - 12.0 * s2.sqrt()).max(0.0);
             let high =
                 centre.max(0.0) + 40.0 * spread.max(if centre > 0.0 { s2.sqrt() } else { 0.0 });
-            let steps = 20_000;
-            let h = (high - low) / f64::from(steps);
-            for step in 0..=steps {
-                let simpson = match step {
-                    0 => 1.0,
-                    step if step == steps => 1.0,
-                    step if step % 2 == 1 => 4.0,
-                    _ => 2.0,
-                };
-                let e = low + h * f64::from(step);
+            for (e, weight) in simpson::nodes(low, high, 20_000) {
                 let z = y - e - mean;
                 let density = (-e / scale - z * z / (2.0 * s2)).exp()
                     / scale
                     / (std::f64::consts::TAU * s2).sqrt();
-                let p = simpson * h / 3.0 * share * density;
+                let p = weight * share * density;
                 let u = mean + variance / s2 * z;
                 let rest = variance * queue.variance.0[0] / s2;
                 mass += p;

@@ -107,25 +107,17 @@ static TABLE: LazyLock<Box<[[f64; COEFFICIENTS]]>> = LazyLock::new(|| {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::simpson;
     use super::*;
 
     /// ∫₀^∞ of eᵗ and its moments, by Simpson's rule, scaled by the largest value of the integrand.
     fn by_quadrature(t: f64) -> Cut {
         let (low, high) =
             ((t - 12.0).max(0.0), t.max(0.0) + 12.0_f64.min(40.0 / (1.0 - t.min(0.0))));
-        let steps = 40_000;
-        let h = (high - low) / f64::from(steps);
         let peak = (t.max(0.0) - t).powi(2) / 2.0;
         let (mut mass, mut first, mut second) = (0.0, 0.0, 0.0);
-        for step in 0..=steps {
-            let weight = match step {
-                0 => 1.0,
-                step if step == steps => 1.0,
-                step if step % 2 == 1 => 4.0,
-                _ => 2.0,
-            };
-            let e = low + h * f64::from(step);
-            let p = weight * (peak - (e - t).powi(2) / 2.0).exp() * h / 3.0;
+        for (e, weight) in simpson::nodes(low, high, 40_000) {
+            let p = weight * (peak - (e - t).powi(2) / 2.0).exp();
             mass += p;
             first += p * e;
             second += p * e * e;

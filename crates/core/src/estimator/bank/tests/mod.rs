@@ -1,5 +1,7 @@
 //! The bank as a whole.
 
+pub(super) mod simpson;
+
 use super::*;
 
 /// An answer after 30 ms from a clock that is ahead by this (s).
