@@ -475,6 +475,11 @@ impl Association {
         exchange
     }
 
+    /// See [`Estimator::doubt`].
+    pub fn doubt(&mut self, by: f64) {
+        self.estimator.doubt(by);
+    }
+
     /// Ask no later than `at`, unless the server has told us to go away.
     fn hasten(&mut self, at: Instant) {
         if self.dismissed.is_none() {

@@ -44,7 +44,7 @@ impl Engine {
             self.foreign_steps += 1;
             self.outbox.event(Event::ForeignStep { by });
         }
-        self.discipline.doubt(disturbance.doubt);
+        self.doubt(disturbance.doubt);
         // A clock that is not ours is somebody else's to adjust.
         let ours = self.discipline.controls_clock();
         if let Some((from, to)) = disturbance.frequency.filter(|_| ours) {
@@ -60,6 +60,14 @@ impl Engine {
             Disturbance { step: None, frequency: None, .. } => return,
         }
         self.publish(now);
+    }
+
+    /// The clock shows something else than is thought, and the oscillator was misread, by as much as
+    /// this (s).
+    fn doubt(&mut self, by: f64) {
+        self.discipline.doubt(by);
+        self.members_mut().for_each(|member| member.association.doubt(by));
+        self.reference_clocks.iter_mut().for_each(|clock| clock.clock.doubt(by));
     }
 
     pub(super) fn handle_adjusted(

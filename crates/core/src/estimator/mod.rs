@@ -91,6 +91,12 @@ impl Estimator {
         of_either!(&mut self.0, estimator => estimator.restart());
     }
 
+    /// Since the newest measurement the oscillator may have been misread by this much (s), and stays so:
+    /// nobody knows when the clock's frequency changed.
+    pub fn doubt(&mut self, by: f64) {
+        of_either!(&mut self.0, estimator => estimator.doubt(by));
+    }
+
     /// The measurements held, oldest first, to be [added](Self::add) to another estimator.
     pub fn measurements(&self) -> impl Iterator<Item = Measurement> {
         let (bank, classic) = match &self.0 {

@@ -365,6 +365,11 @@ impl ReferenceClock {
         true
     }
 
+    /// See [`Estimator::doubt`].
+    pub fn doubt(&mut self, by: f64) {
+        self.estimator.doubt(by);
+    }
+
     /// What is known of the offset is void (the machine slept, or an operator wants so); what is
     /// known of the frequency stays.
     pub fn restart(&mut self) {

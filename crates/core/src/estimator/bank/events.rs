@@ -46,13 +46,16 @@ struct Steady {
 /// What was measured first says nothing of the path if a later round trip takes less than this share of
 /// every one before: the other side was not ready, or a name was being looked up.
 const BAD_BEGINNING: f64 = 0.25;
-/// With so many it is over: long queues alone make such a difference now and then, and by now the
-/// source may be followed.
+/// With so many before it the share is another one: long queues alone make such a difference now and
+/// then, and by now the source may be followed.
 const BEGUN: usize = 3;
+/// This one, which no queue explains: packets were held back.
+const HELD_BACK: f64 = 0.02;
 
 /// Was everything before this one a bad beginning?
 pub(super) fn bad_beginning(before: &[Sample], sample: &Sample) -> bool {
-    before.len() < BEGUN && before.iter().all(|other| sample.delay < BAD_BEGINNING * other.delay)
+    let share = if before.len() < BEGUN { BAD_BEGINNING } else { HELD_BACK };
+    before.iter().all(|other| sample.delay < share * other.delay)
 }
 
 /// A shorter route: by how much the round trip is too short for the path (s).

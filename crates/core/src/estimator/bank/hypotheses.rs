@@ -26,7 +26,9 @@ const GROUPS: usize = WALKS + DRIFTS;
 const EQUAL: [Lanes; GROUPS] = [Lanes::all(1.0 / (GROUPS * LANES) as f64); GROUPS];
 
 /// A measurement makes no hypothesis less probable than this (ln) against the one that foresaw it best.
-const MOST_EVIDENCE: f64 = 30.0;
+pub(super) const MOST_EVIDENCE: f64 = 30.0;
+/// One that is not believed as a whole, than this.
+pub(super) const MOST_OF_A_HINT: f64 = 8.0;
 /// Of few measurements, than so many times their number: how noisy the path is, is a guess then, as in
 /// Student's distribution, and a restless oscillator would explain whatever the guess does not.
 const EVIDENCE_OF_EACH: f64 = 1.0;
@@ -131,10 +133,11 @@ impl Hypotheses {
         each!(self, smoothers => smoothers.filter(window));
     }
 
-    /// The newest of so many measurements counts for those that predicted it. It rules nobody out: a
-    /// hypothesis that was misled by the measurement before is often right after this one.
-    pub(super) fn judge(&mut self, measurements: usize) {
-        let most = (EVIDENCE_OF_EACH * measurements as f64).min(MOST_EVIDENCE);
+    /// The newest of so many measurements counts for those that predicted it, at `most` by so much (ln).
+    /// It rules nobody out: a hypothesis that was misled by the measurement before is often right after
+    /// this one.
+    pub(super) fn judge(&mut self, measurements: usize, most: f64) {
+        let most = (EVIDENCE_OF_EACH * measurements as f64).min(most);
         let best = self.best(Smoothers::newest_log_likelihood, Smoothers::newest_log_likelihood);
         each!(self, smoothers => smoothers.judge(best - most));
         let best = self.best(Smoothers::log_likelihood, Smoothers::log_likelihood);

@@ -36,7 +36,7 @@ use super::{Estimate, Frequency, Settings, Statistics, Surprise, UNTESTED, Wish,
 use crate::measurement::Measurement;
 use events::EXPERIENCE;
 use habit::Habit;
-use hypotheses::Hypotheses;
+use hypotheses::{Hypotheses, MOST_EVIDENCE, MOST_OF_A_HINT};
 use known_queues::KnownQueues;
 use mixture::{Path, Prediction};
 use motion::Motion;
@@ -83,6 +83,9 @@ const FEW: f64 = 2.0;
 enum Counts {
     /// How well it was predicted says which hypotheses are good.
     AsEvidence,
+    /// The same, but nothing like it was ever seen: a long queue it may be, and is no reason to take the
+    /// oscillator for another.
+    AsHint,
     /// Something happened, or too little is known, that no hypothesis could predict it.
     ForItself,
 }
@@ -113,6 +116,8 @@ pub(super) struct Bank {
     settling: Option<Settling>,
     /// Half of the round trip (s).
     half_delay: polling::Running,
+    /// By how much (s) the oscillator may have been misread since the newest measurement.
+    misread: f64,
 }
 
 /// A time of which the hypotheses know all but the phase.
@@ -160,6 +165,7 @@ impl Bank {
             swept: None,
             settling: None,
             half_delay: polling::Running::default(),
+            misread: 0.0,
         }
     }
 
@@ -191,7 +197,8 @@ impl Bank {
         let since = (sample.at - newest.at).seconds();
         let mut sample = sample;
         sample.motion = Motion::over(since);
-        let prediction = self.hypotheses.predict(&sample.motion);
+        sample.jump.offset = self.misread.powi(2);
+        let prediction = self.predict(&sample.motion);
         let path = self.hypotheses.path();
         sample.foreseen = prediction.offset;
         sample.foreseen_rate = prediction.frequency;
@@ -206,6 +213,13 @@ impl Bank {
         self.keep_sane(measurement);
         let samples = self.window.len();
         Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
+    }
+
+    /// What is believed a while after the newest measurement.
+    fn predict(&self, motion: &Motion) -> Prediction {
+        let prediction = self.hypotheses.predict(motion);
+        let offset_variance = prediction.offset_variance + self.misread.powi(2);
+        Prediction { offset_variance, ..prediction }
     }
 
     /// When the next measurement would be welcome.
@@ -258,7 +272,11 @@ impl Bank {
         }
         self.suspects.clear();
         sample.limit_queues(path.base, events::longest_queue(self.window.samples(), path));
-        self.take(sample, Counts::AsEvidence, SWEEPS);
+        let counts = match sample.is_unheard_of() {
+            true => Counts::AsHint,
+            false => Counts::AsEvidence,
+        };
+        self.take(sample, counts, SWEEPS);
         let samples = self.window.samples();
         let on_route = &samples[samples.len().saturating_sub(self.on_route)..];
         if let Some(longer) = events::longer_route(on_route, path) {
@@ -307,9 +325,10 @@ impl Bank {
             sample.move_origin(origin, self.origin);
             sample.motion = Motion::over((sample.at - previous).seconds());
             previous = sample.at;
-            if index == 0 {
-                sample.jump = step_or_change(STEP_DOUBT * size, since.max(CHANGE_TIME));
-            }
+            sample.jump = match index {
+                0 => step_or_change(STEP_DOUBT * size, since.max(CHANGE_TIME)),
+                _ => Jump::default(),
+            };
             self.take(sample, Counts::ForItself, EVENT_SWEEPS);
         }
         // An error that has grown from nothing since is no step.
@@ -360,9 +379,12 @@ impl Bank {
             self.hypotheses.absorb(&oldest, next);
         }
         self.window.push(sample);
+        self.misread = 0.0;
         self.hypotheses.observe(&sample);
-        if counts == Counts::AsEvidence {
-            self.hypotheses.judge(self.window.len());
+        match counts {
+            Counts::AsEvidence => self.hypotheses.judge(self.window.len(), MOST_EVIDENCE),
+            Counts::AsHint => self.hypotheses.judge(self.window.len(), MOST_OF_A_HINT),
+            Counts::ForItself => {}
         }
         self.on_route = self.on_route.saturating_add(1);
         self.settling.get_or_insert(Settling { since: sample.at, pace: 1.0 });
@@ -434,7 +456,7 @@ impl Bank {
     pub(super) fn estimate(&self, at: Oscillator) -> Option<Estimate> {
         let newest = self.window.newest()?;
         let t = (at - newest.at).seconds();
-        let prediction = self.hypotheses.predict(&Motion::over(t));
+        let prediction = self.predict(&Motion::over(t));
         // Before the newest measurement, along its line.
         let back = t.min(0.0);
         let untested = (t - self.window.longest_gap()).max(0.0);
@@ -487,6 +509,11 @@ impl Bank {
         self.swept = None;
         self.settling = None;
         self.hypotheses.forget_window();
+    }
+
+    /// See [`Estimator::doubt`](super::Estimator::doubt).
+    pub(super) fn doubt(&mut self, by: f64) {
+        self.misread += by;
     }
 
     /// See [`Estimator::measurements`](super::Estimator::measurements).

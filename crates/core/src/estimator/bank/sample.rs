@@ -113,6 +113,11 @@ impl Sample {
         (self.delay - self.unheard_of()).max(self.dispersion)
     }
 
+    /// Not all of it is believed.
+    pub(super) fn is_unheard_of(&self) -> bool {
+        self.unheard_of() > 0.0
+    }
+
     fn unheard_of(&self) -> f64 {
         self.unheard_of[0] + self.unheard_of[1]
     }

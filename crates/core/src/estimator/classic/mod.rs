@@ -141,6 +141,14 @@ impl Classic {
         self.suspects.clear();
     }
 
+    /// See [`Estimator::doubt`](super::Estimator::doubt): a line through what was measured before and
+    /// after would be bent, and not seen to be.
+    pub(super) fn doubt(&mut self, by: f64) {
+        if by > self.statistics().map_or(f64::INFINITY, |statistics| statistics.residual_sd) {
+            self.restart();
+        }
+    }
+
     /// The measurements held, oldest first, to be [added](Self::add) to another estimator.
     pub(super) fn measurements(&self) -> impl Iterator<Item = Measurement> {
         self.window.all().iter().map(Point::measurement)

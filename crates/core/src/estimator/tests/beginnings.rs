@@ -48,6 +48,32 @@ fn an_answer_that_waited_for_an_address_says_nothing_of_the_frequency() {
 }
 
 #[test]
+fn packets_that_were_all_held_back_say_nothing_either() {
+    for (seed, count) in (110..130).zip((1..7).cycle()) {
+        let mut world = World::with_path(seed, 0.6e-3, Queue::Bursty(15e-6, 300e-6));
+        let mut estimator = fresh(100e-6);
+        for poll in 0..count {
+            let mut measurement = slow(&mut world, if poll % 2 == 0 { 0.5 } else { 0.0 });
+            if poll % 2 == 1 {
+                measurement.inbound += Span::from_seconds(0.5);
+            }
+            estimator.add(&measurement);
+            world.advance(64.0);
+        }
+        estimator.add(&world.exchange().unwrap());
+        assert_eq!(estimator.len(), 1, "seed {seed}");
+        for _ in 0..30 {
+            world.advance(64.0);
+            estimator.add(&world.exchange().unwrap());
+            let estimate = estimator.estimate(world.now()).unwrap();
+            let error = (estimate.offset - world.truth()).seconds();
+            assert!(error.abs() <= estimate.root_distance(), "seed {seed}: {error:e} {estimate:?}");
+            assert!(error.abs() < 1e-3, "seed {seed}: {error:e} s");
+        }
+    }
+}
+
+#[test]
 fn slow_answers_after_a_restart_cost_nothing_of_what_was_learnt() {
     for (seed, count) in (20..40).zip([1, 2].into_iter().cycle()) {
         let path = World::with_path(seed, 10e-6, Queue::Exponential(0.2e-6));

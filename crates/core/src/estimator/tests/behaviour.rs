@@ -64,6 +64,34 @@ fn a_popcorn_spike_does_not_move_the_estimate_and_asks_for_a_second_look() {
     }
 }
 
+/// Soon after a new beginning, when nothing could be called unusual yet.
+#[test]
+fn an_oscillator_that_was_misread_is_neither_queue_nor_frequency() {
+    const MISREAD: f64 = 2e-3;
+    for seed in 0..40 {
+        let method = [Method::Bank, Method::Classic][seed as usize % 2];
+        println!("seed {seed}: {method:?}");
+        let mut world = World::with_path(seed, 0.6e-3, Queue::Exponential(50e-6));
+        world.walk = 1e-11;
+        let settings = Settings { method, ..Settings::default() };
+        let mut estimator = Estimator::new(settings, UNKNOWN);
+        poll(&mut world, &mut estimator, 40);
+        estimator.restart();
+        poll(&mut world, &mut estimator, 4);
+        world.gained += MISREAD;
+        estimator.doubt(1.5 * MISREAD);
+        let before = estimator.estimate(world.now());
+        assert!(before.is_none_or(|estimate| estimate.root_distance() > MISREAD), "{before:?}");
+        for polls in 1..20 {
+            poll(&mut world, &mut estimator, 1);
+            let (error, covered) = error(&world, &estimator);
+            assert!(covered && error.abs() < 0.4e-3, "{error:e} s after {polls}");
+            let off = estimator.estimate(world.now()).unwrap().frequency.value - world.frequency;
+            assert!(off.abs() < 0.5e-6, "{off:e} s/s off after {polls}");
+        }
+    }
+}
+
 #[test]
 fn a_step_of_the_source_is_followed_and_told() {
     for (seed, size) in (0..20).zip([5e-3, -20e-3, 0.5, -3600.0, 1.5e9].into_iter().cycle()) {
