@@ -112,6 +112,7 @@ impl Machine {
             outbound: Span::from_seconds(true_offset + DELAY + self.queue()),
             inbound: Span::from_seconds(DELAY + self.queue() - true_offset),
             dispersion: 1e-6,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 1e-5,
         };

@@ -19,6 +19,9 @@ pub struct Measurement {
     /// Error of the four timestamps themselves (s): both clocks' precision, and how well the moment
     /// of transmission and reception is known.
     pub dispersion: f64,
+    /// Standard deviation (s) of what is wrong with each of the server's timestamps, as far as it is
+    /// known apart from all other noise. It may be the same for both, and then no round trip shows it.
+    pub reading: f64,
     /// The server's root delay (s), round trip.
     pub root_delay: f64,
     /// The server's root dispersion (s).
@@ -63,6 +66,7 @@ impl Exchange {
                 self.destination.nanos().saturating_sub(self.transmit.nanos()),
             ),
             dispersion,
+            reading: 0.0,
             root_delay,
             root_dispersion,
         }

@@ -175,6 +175,7 @@ impl Association {
             outbound,
             inbound: delay - outbound,
             dispersion: surroundings.precision,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 0.0,
         })

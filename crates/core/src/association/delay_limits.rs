@@ -109,6 +109,7 @@ mod tests {
             outbound: one_way(1.0),
             inbound: one_way(-1.0),
             dispersion: 1e-7,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 0.0,
         }

@@ -66,6 +66,7 @@ mod tests {
             outbound: Span::from_seconds(offset + 1e-3),
             inbound: Span::from_seconds(1e-3 - offset),
             dispersion: 0.0,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 0.0,
         }

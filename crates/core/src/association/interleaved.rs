@@ -70,16 +70,17 @@ impl LastExchange {
         newer
     }
 
-    /// The four timestamps, with a T3 that came later. `continuous` adds leap seconds.
+    /// The four timestamps, with a T3 that came later. `read` makes moments near the second of a
+    /// server's timestamps.
     pub(super) fn completed(
         &self,
         transmit: NtpTimestamp,
-        continuous: impl Fn(Timestamp) -> Timestamp,
+        read: impl Fn(NtpTimestamp, Timestamp) -> Timestamp,
     ) -> Exchange {
         Exchange {
             origin: self.sent,
-            receive: continuous(self.receive.unfold(self.pivot)),
-            transmit: continuous(transmit.unfold(self.pivot)),
+            receive: read(self.receive, self.pivot),
+            transmit: read(transmit, self.pivot),
             destination: self.received,
         }
     }

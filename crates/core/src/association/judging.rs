@@ -286,6 +286,8 @@ impl Association {
         let header = &recognised.header;
         let timeline = surroundings.timeline;
         let precision = surroundings.precision;
+        let reading = self.idle_bits.reading(header.precision);
+        let told = |stamp| self.idle_bits.read(stamp, header.precision);
         let hold = match self.symmetric {
             None => Hold::Short,
             Some(_) => Hold::UntilItsPoll(surroundings.frequency),
@@ -295,9 +297,9 @@ impl Association {
                 exchange: Exchange {
                     origin: pending.sent,
                     receive: timeline
-                        .continuous(era::unfold(header.receive_timestamp, answer.received)),
+                        .continuous(era::unfold(told(header.receive_timestamp), answer.received)),
                     transmit: timeline
-                        .continuous(era::unfold(header.transmit_timestamp, answer.received)),
+                        .continuous(era::unfold(told(header.transmit_timestamp), answer.received)),
                     destination: timeline.oscillator_at(answer.received),
                 },
                 stamping: Stamping {
@@ -306,14 +308,16 @@ impl Association {
                     precision,
                 },
                 precision: header.precision,
+                reading,
                 root_delay: recognised.root_delay(),
                 root_dispersion: recognised.root_dispersion(),
                 hold,
             },
             Form::Interleaved => {
                 let last = self.last.as_ref().filter(|last| last.state != State::Void)?;
-                let by_then =
-                    last.completed(header.transmit_timestamp, |utc| timeline.continuous(utc));
+                let by_then = last.completed(header.transmit_timestamp, |stamp, pivot| {
+                    timeline.continuous(told(stamp).unfold(pivot))
+                });
                 let completed = Exchange {
                     receive: by_then.receive + correction.latest,
                     transmit: by_then.transmit + correction.latest,
@@ -327,6 +331,7 @@ impl Association {
                         precision,
                     },
                     precision: header.precision,
+                    reading,
                     root_delay: last.root_delay,
                     root_dispersion: last.root_dispersion,
                     hold,
@@ -337,7 +342,7 @@ impl Association {
                         exchange: Exchange {
                             origin: pending.sent,
                             receive: timeline
-                                .continuous(header.receive_timestamp.unfold(answer.received)),
+                                .continuous(told(header.receive_timestamp).unfold(answer.received)),
                             ..completed
                         },
                         stamping: Stamping { transmit: pending.quality, ..before.stamping },
@@ -379,6 +384,15 @@ impl Association {
             return Err(Reject::AlreadyMeasured);
         }
         timing.check(self.settings.max_delay)?;
+        // What a peer keeps a packet for is too long to see the last bits in.
+        if timing.hold == Hold::Short {
+            let t2 = match (recognised.form, &self.last) {
+                (Form::Interleaved, Some(last)) => last.receive,
+                _ => recognised.header.receive_timestamp,
+            };
+            let stamps = [t2, recognised.header.transmit_timestamp];
+            self.idle_bits.note(timing.exchange.local_interval(), stamps, timing.precision);
+        }
         if interleaved && self.is_peer() {
             let poll = self.poll_interval().seconds();
             if delay > LOST_PACKET * poll {

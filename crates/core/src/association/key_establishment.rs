@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use timeball_wire::{Instant, Span};
 
 use super::{
-    Association, Authentication, KeyFailure, Nts, NtsSession, NtsState, Reachability, Settings,
+    Association, Authentication, IdleBits, KeyFailure, Nts, NtsSession, NtsState, Reachability,
+    Settings,
 };
 
 /// Requests in a row that an NTP server which came with keys may leave unanswered: then the next keys
@@ -57,6 +58,7 @@ impl Association {
         self.address = server;
         self.reachability = Reachability::default();
         self.last = None;
+        self.idle_bits = IdleBits::default();
         self.estimator.restart();
     }
 

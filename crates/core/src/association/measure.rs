@@ -44,6 +44,7 @@ pub fn measure(
         exchange: *exchange,
         stamping: *stamping,
         precision: header.precision,
+        reading: 0.0,
         root_delay: header.root_delay.seconds(),
         root_dispersion: header.root_dispersion.seconds(),
         hold: Hold::Short,
@@ -59,6 +60,8 @@ pub(super) struct Timing {
     pub(super) stamping: Stamping,
     /// Precision of the server's clock, log₂ seconds.
     pub(super) precision: i8,
+    /// What is known to be wrong with the server's timestamps: standard deviation (s).
+    pub(super) reading: f64,
     /// The server's root delay (s).
     pub(super) root_delay: f64,
     /// The server's root dispersion (s).
@@ -89,6 +92,7 @@ impl Timing {
         let drift = Span::from_seconds(self.drift() / 2.0);
         measurement.outbound += drift;
         measurement.inbound += drift;
+        measurement.reading = self.reading;
         // What is wrong with it makes the delay wrong, and so the bound of the offset, but not the
         // offset.
         measurement.root_dispersion += self.drift_sd() / 2.0;

@@ -3,16 +3,18 @@
 //! A request leaves when it is due (`asking`, [`poll_control`], `volley`, `warm_up`), as a
 //! [`request`] or as a packet between peers (`symmetric`). What comes back has to prove to be the
 //! answer ([`answer`]), its timestamps have to be possible ([`mod@measure`]) and of use
-//! (`delay_limits`), before it becomes a measurement (`judging`, `filter`). `interleaved` is the mode
-//! in which the last timestamp comes late; `corrections` are what a source did to its own time
-//! meanwhile. [`nts`] keeps the keys and cookies of a server that has to prove who it is by them, and
-//! `key_establishment` gets them.
+//! (`delay_limits`), before it becomes a measurement (`judging`, `filter`). What the last bits of a
+//! server's timestamps are worth is seen by `idle_bits`. `interleaved` is the mode in which the last
+//! timestamp comes late; `corrections` are what a source did to its own time meanwhile. [`nts`] keeps
+//! the keys and cookies of a server that has to prove who it is by them, and `key_establishment` gets
+//! them.
 
 pub mod answer;
 mod asking;
 mod corrections;
 mod delay_limits;
 mod filter;
+mod idle_bits;
 mod interleaved;
 mod judging;
 mod key_establishment;
@@ -57,6 +59,7 @@ use answer::Expected;
 use corrections::Corrections;
 use delay_limits::DelayLimits;
 use filter::Filter;
+use idle_bits::IdleBits;
 use interleaved::{Interleaving, LastExchange};
 use symmetric::Symmetric;
 use volley::Volley;
@@ -166,6 +169,7 @@ pub struct Association {
     /// It is too soon before this to begin with that host again.
     home_again: Instant,
     limits: DelayLimits,
+    idle_bits: IdleBits,
     /// What the source says that it did to its own time.
     corrections: Corrections,
     filter: Filter,
@@ -212,6 +216,7 @@ impl Association {
             ke_address: address,
             home_again: first_request,
             limits: DelayLimits::default(),
+            idle_bits: IdleBits::default(),
             corrections: Corrections::default(),
             filter: Filter::default(),
             estimator,

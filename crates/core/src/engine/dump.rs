@@ -195,6 +195,7 @@ impl Scale<'_> {
                 outbound: half + offset,
                 inbound: half - offset,
                 dispersion: sample.dispersion,
+                reading: 0.0,
                 root_delay: sample.root_delay,
                 root_dispersion: sample.root_dispersion,
             }

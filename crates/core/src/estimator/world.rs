@@ -129,6 +129,7 @@ impl World {
             outbound: offset + Span::from_seconds(outbound),
             inbound: Span::from_seconds(inbound) - offset,
             dispersion: 1e-7,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 1e-6,
         })

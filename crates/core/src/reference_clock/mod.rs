@@ -341,6 +341,7 @@ impl ReferenceClock {
             outbound: filtered.offset + half,
             inbound: half - filtered.offset,
             dispersion: self.precision(surroundings) + filtered.dispersion,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 0.0,
         }

@@ -30,6 +30,7 @@ fn sample(offset: i64, delay: i64) -> Sample {
         outbound: Span::from_nanos(offset + delay / 2),
         inbound: Span::from_nanos(delay / 2 - offset),
         dispersion: 1e-6,
+        reading: 0.0,
         root_delay: 0.0,
         root_dispersion: 0.001,
     };

@@ -11,7 +11,7 @@ const LATE: f64 = 300e-6;
 
 impl Bench {
     /// The answer of a server that interleaves: `left` is when its previous answer left.
-    fn interleaved_answer_to(&self, request: &Header, left: NtpTimestamp) -> Header {
+    pub(super) fn interleaved_answer_to(&self, request: &Header, left: NtpTimestamp) -> Header {
         Header {
             origin_timestamp: request.receive_timestamp,
             transmit_timestamp: left,

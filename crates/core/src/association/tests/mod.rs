@@ -16,6 +16,7 @@ mod authenticated_peers;
 mod corrections;
 mod forged_macs;
 mod forged_nts;
+mod idle_bits;
 mod interleaved;
 mod nts;
 mod options;

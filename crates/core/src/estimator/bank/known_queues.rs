@@ -153,6 +153,7 @@ mod tests {
             outbound: Span::from_seconds(SHORTEST / 2.0 + QUEUED),
             inbound: Span::from_seconds(SHORTEST / 2.0),
             dispersion: 0.0,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 0.0,
         }

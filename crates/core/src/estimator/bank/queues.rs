@@ -25,8 +25,11 @@ const LEAST_WIDER: f64 = 3.0;
 const WIDE: f64 = 0.05;
 /// Narrow and wide observations that w is learnt from in addition to those that were made.
 const IMAGINED: (f64, f64) = (3.8, 0.2);
-/// How much the j₀ of both ways are alike: so many observations' worth.
+/// How much the j₀ of both ways, or their variances, are alike: so many observations' worth.
 const ALIKE: f64 = 2.0;
+/// The variances are so many times the guess's weight more: of few measurements, one way can always be
+/// explained entirely by what the clock did.
+const ALIKE_AT_FIRST: f64 = 64.0;
 /// What was guessed before anything was known counts as one observation while there are few, and as
 /// next to none beyond this many.
 const GUESSED: f64 = 8.0;
@@ -40,7 +43,7 @@ const LEFT: (f64, f64) = (1e-12, 1.0 - 1e-6);
 /// The distribution of e.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// Normal, the same both ways.
+    /// Normal, each way its own.
     Normal,
     /// A mixture of two exponentials, each way its own.
     Queueing,
@@ -148,6 +151,8 @@ pub(super) struct Queues {
     ways: [Queue; 2],
     /// Of measurements that are gone.
     past: [Sums; 2],
+    /// The variance of a one-way delay is no less than this (s²), however alike round trips are.
+    least: f64,
 }
 
 impl Queues {
@@ -156,14 +161,30 @@ impl Queues {
         let initial = Lanes::all(scale.max(LEAST_SCALE));
         let variance = match shape {
             Shape::Normal => initial * initial,
-            Shape::Queueing => blur(initial),
+            Shape::Queueing => blur(initial).max(Lanes::all(LEAST_BLUR * LEAST_BLUR)),
         };
         let wide_share = match shape {
             Shape::Normal => Lanes::ZERO,
             Shape::Queueing => Lanes::all(WIDE),
         };
         let queue = Queue::new(initial, initial * WIDER, wide_share, variance);
-        Self { shape, initial, ways: [queue; 2], past: [Sums::default(); 2] }
+        Self {
+            shape,
+            initial,
+            ways: [queue; 2],
+            past: [Sums::default(); 2],
+            least: LEAST_BLUR.powi(2),
+        }
+    }
+
+    /// The server's timestamps are known to be off by this (s, standard deviation). They may be both by
+    /// the same, which is two ways off in opposite directions: its variance must not be halved by taking
+    /// them for two.
+    pub(super) fn read_to(&mut self, reading: f64) {
+        self.least = (2.0 * reading * reading).max(LEAST_BLUR.powi(2));
+        for way in &mut self.ways {
+            way.variance = way.variance.max(Lanes::all(self.least));
+        }
     }
 
     pub(super) const fn shape(&self) -> Shape {
@@ -209,9 +230,11 @@ impl Queues {
                 let count = seen[0].counts[0] + seen[1].counts[0];
                 let guess = weight_of_guess(count);
                 let guessed = self.initial * self.initial * guess;
-                let variance = (seen[0].waits[0] + seen[1].waits[0] + guessed) / (count + guess);
-                for way in &mut self.ways {
-                    way.variance = variance.max(Lanes::all(LEAST_BLUR * LEAST_BLUR));
+                let common = (seen[0].waits[0] + seen[1].waits[0] + guessed) / (count + guess);
+                let alike = guess * ALIKE_AT_FIRST + ALIKE;
+                for (way, seen) in self.ways.iter_mut().zip(seen) {
+                    let variance = (seen.waits[0] + common * alike) / (seen.counts[0] + alike);
+                    way.variance = variance.max(Lanes::all(self.least));
                 }
             }
             Shape::Queueing => {
@@ -227,7 +250,8 @@ impl Queues {
                         .max(Lanes::all(LEAST_SCALE));
                     let wide =
                         ((wide_waits + narrow * WIDER) / (wide + 1.0)).max(narrow * LEAST_WIDER);
-                    *way = Queue::new(narrow, wide, share, blur(narrow));
+                    let variance = blur(narrow).max(Lanes::all(self.least));
+                    *way = Queue::new(narrow, wide, share, variance);
                 }
             }
         }
@@ -241,7 +265,7 @@ fn weight_of_guess(count: Lanes) -> Lanes {
 
 /// σ².
 fn blur(narrow: Lanes) -> Lanes {
-    (narrow * narrow * (BLUR * BLUR)).max(Lanes::all(LEAST_BLUR * LEAST_BLUR))
+    narrow * narrow * (BLUR * BLUR)
 }
 
 /// y = u + e with a normal e.
@@ -433,6 +457,45 @@ mod tests {
         };
         queues.learn(&[sums; 2]);
         assert!((queues.way(1).variance.0[0] / 4e-10 - 1.0).abs() < 0.01, "{:?}", queues.way(1));
+    }
+
+    /// Variances of both ways (s²) after so many observations on each, of 1 and 100 µs.
+    fn variances(count: f64) -> [f64; 2] {
+        let mut queues = Queues::guessed(Shape::Normal, 1e-4);
+        let sums = [1e-12, 1e-8].map(|square| Sums {
+            counts: [Lanes::all(count), Lanes::ZERO],
+            waits: [Lanes::all(count * square), Lanes::ZERO],
+        });
+        queues.learn(&sums);
+        [0, 1].map(|way| queues.way(way).variance.0[0])
+    }
+
+    #[test]
+    fn each_way_has_its_own_noise_once_there_is_enough_to_tell() {
+        let [quiet, noisy] = variances(10_000.0);
+        assert!(quiet < 3e-12 && (noisy / 1e-8 - 1.0).abs() < 0.01, "{quiet:e} {noisy:e}");
+        let [quiet, noisy] = variances(4.0);
+        assert!(quiet > 0.5 * noisy, "{quiet:e} {noisy:e}");
+    }
+
+    #[test]
+    fn round_trips_that_are_all_alike_prove_no_timestamp_exact() {
+        const READING: f64 = 1e-7;
+        for shape in [Shape::Normal, Shape::Queueing] {
+            let mut queues = Queues::guessed(shape, 1e-6);
+            let sums = Sums {
+                counts: [Lanes::all(1000.0), Lanes::ZERO],
+                waits: [Lanes::all(1000.0 * 1e-18), Lanes::ZERO],
+            };
+            queues.read_to(READING);
+            queues.learn(&[sums; 2]);
+            // Two of these make an offset that is off by one reading.
+            let variance = queues.way(0).variance.0[0];
+            assert!((variance / (2.0 * READING * READING) - 1.0).abs() < 1e-9, "{variance:e}");
+            queues.read_to(0.0);
+            queues.learn(&[sums; 2]);
+            assert!(queues.way(0).variance.0[0] < 0.1 * variance, "{shape:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) struct Sample {
     pub(super) delay: f64,
     /// Error of the four timestamps (s).
     pub(super) dispersion: f64,
+    /// What each of the server's timestamps is known to be off (s): standard deviation.
+    pub(super) reading: f64,
     /// The server's root delay (s).
     pub(super) root_delay: f64,
     /// The server's root dispersion (s).
@@ -59,6 +61,7 @@ impl Sample {
             unheard_of: [0.0; 2],
             delay: delay.max(dispersion).max(SHORTEST),
             dispersion,
+            reading: limited(measurement.reading),
             root_delay: limited(measurement.root_delay),
             root_dispersion: limited(measurement.root_dispersion),
             motion: Motion::none(),
@@ -156,6 +159,7 @@ impl Sample {
             outbound: self.outbound,
             inbound: self.inbound,
             dispersion: self.dispersion,
+            reading: self.reading,
             root_delay: self.root_delay,
             root_dispersion: self.root_dispersion,
         }

@@ -187,6 +187,7 @@ impl<const N: usize> Smoothers<N> {
     /// A measurement: predicts, and takes in what its two one-way delays say, one after the other
     /// (assumed-density filtering).
     pub(super) fn observe(&mut self, sample: &Sample) {
+        self.queues.read_to(sample.reading);
         let first = self.sites.is_empty();
         self.pass(&sample.motion, &sample.jump);
         if first {
@@ -513,6 +514,7 @@ mod tests {
                 outbound: delay,
                 inbound: delay,
                 dispersion: 0.0,
+                reading: 0.0,
                 root_delay: 0.0,
                 root_dispersion: 0.0,
             },

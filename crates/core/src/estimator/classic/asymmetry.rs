@@ -115,6 +115,7 @@ mod tests {
             outbound: Span::ZERO,
             inbound: Span::ZERO,
             dispersion: 0.0,
+            reading: 0.0,
             root_delay: 0.0,
             root_dispersion: 0.0,
         };

@@ -199,6 +199,7 @@ mod tests {
                     outbound: delay,
                     inbound: Span::ZERO,
                     dispersion: 0.0,
+                    reading: 0.0,
                     root_delay: 0.0,
                     root_dispersion: 0.0,
                 };

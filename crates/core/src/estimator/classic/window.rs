@@ -71,6 +71,7 @@ impl Point {
             outbound: half + self.offset,
             inbound: half - self.offset,
             dispersion: self.dispersion,
+            reading: 0.0,
             root_delay: (self.root_delay - self.delay).max(0.0),
             root_dispersion: (self.root_dispersion - self.dispersion).max(0.0),
         }

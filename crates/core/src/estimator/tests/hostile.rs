@@ -43,6 +43,7 @@ prop_compose! {
             outbound: Span::from_nanos(outbound),
             inbound: Span::from_nanos(inbound),
             dispersion,
+            reading: 0.0,
             root_delay,
             root_dispersion,
         }
@@ -134,6 +135,7 @@ proptest! {
                         outbound: Span::from_nanos(nanos % 1_000_003),
                         inbound: Span::from_nanos(nanos % 900_007),
                         dispersion: 0.0,
+                        reading: 0.0,
                         root_delay: 0.0,
                         root_dispersion: 0.0,
                     })

@@ -5,6 +5,7 @@ mod behaviour;
 mod extremes;
 mod hostile;
 mod known_queues;
+mod noises;
 mod outliers;
 
 use super::world::{Queue, World};

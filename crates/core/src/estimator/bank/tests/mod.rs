@@ -12,6 +12,7 @@ fn ahead(by: f64) -> Sample {
         outbound: Span::from_seconds(20e-3 + by),
         inbound: Span::from_seconds(10e-3 - by),
         dispersion: 0.0,
+        reading: 0.0,
         root_delay: 0.0,
         root_dispersion: 0.0,
     };

@@ -161,6 +161,7 @@ fn the_interval_covers_that_of_a_whole_measurement() {
         outbound: Span::from_millis(delay / 2 + offset),
         inbound: Span::from_millis(delay / 2 - offset),
         dispersion: 0.0,
+        reading: 0.0,
         root_delay: 0.0,
         root_dispersion,
     };
