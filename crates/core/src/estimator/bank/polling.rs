@@ -6,8 +6,8 @@
 //! waited in no unusual queue, and h half the round trip; on good paths, κ² √(σ h s). Of v(T) the
 //! geometric mean over the hypotheses counts, since they are spread over many powers of ten.
 //!
-//! ln v = ln(q²/3) + 3 ln T of a walk, ln(q_d²τ/8) + 4 ln T of a drift that has its stationary variance
-//! q_d²τ/2 (T ≪ τ).
+//! ln v = ln(q²/3) + 3 ln T of a walk, ln(10 q_d²τ/8) + 4 ln T of a drift that has its stationary
+//! variance q_d²τ/2 (T ≪ τ) and is made to count tenfold.
 
 use super::hypotheses::Hypotheses;
 use super::motion::DRIFT_TIME;
@@ -16,12 +16,14 @@ use super::queues::Shape;
 /// Measurements before which nothing is known of the oscillator.
 pub(super) const FEWEST: usize = 4;
 /// κ.
-const SHARE: f64 = 0.0432;
+const SHARE: f64 = 0.0445;
+/// What a drift adds to v counts so many times: it goes on, and one measurement does not end it.
+const DRIFT_COST: f64 = 4.0;
 /// s (s²): a path is good if σ h is less. An offset to 40 µs, from a millisecond away.
 const GOOD_PATH: f64 = 4e-8;
 /// An interval longer than this (s) becomes longer still, by the one power, and a shorter one is drawn
-/// to it by the other. Both were found by experiment, as were κ, s and the form of σ h: with them no
-/// more packets are spent than other clients spend.
+/// to it by the other. Both were found by experiment, as were κ, s, the cost of a drift and the form of
+/// σ h: with them no more packets are spent than other clients spend.
 const TYPICAL: f64 = 205.0;
 const POWER_ABOVE: f64 = 1.24;
 const POWER_BELOW: f64 = 0.45;
@@ -29,7 +31,8 @@ const POWER_BELOW: f64 = 0.45;
 const MOST_LONGER: f64 = 2.0;
 /// Shortest and longest interval (s) that is thought of.
 const LIMITS: (f64, f64) = (1.0 / 128.0, 131_072.0);
-/// A path has this share of unusually long times in queues before they cost anything.
+/// A path has this share of unusually long times in queues before they cost anything: by the square of
+/// what is left, since who waited long tells little and has to be told from who did not.
 const USUAL: f64 = 0.05;
 /// How fast the typical delay is forgotten.
 const FORGETTING: f64 = 0.05;
@@ -58,14 +61,14 @@ impl Hypotheses {
             });
             let useful = ways.iter().map(|queue| match shape {
                 Shape::Normal => 1.0,
-                Shape::Queueing => 1.0 - (queue.wide_share.0[lane] - USUAL).max(0.0),
+                Shape::Queueing => (1.0 - (queue.wide_share.0[lane] - USUAL).max(0.0)).powf(1.5),
             });
             variance.sum::<f64>().sqrt() / 2.0 / useful.product::<f64>()
         });
         // The mean of ln v is linear in ln T.
         let drifts = self.mean_of_oscillators(|_, drift| f64::from(u8::from(drift > 0.0)));
         let constant = self.mean_of_oscillators(|walk, drift| match drift > 0.0 {
-            true => (drift * drift * DRIFT_TIME / 8.0).ln(),
+            true => (DRIFT_COST * drift * drift * DRIFT_TIME / 8.0).ln(),
             false => (walk * walk / 3.0).ln(),
         });
         let path = sigma * half_delay;
