@@ -183,6 +183,42 @@ fn suspend() {
 }
 
 #[test]
+fn nothing_befalls_a_machine_that_sleeps() {
+    let scenario = parse(
+        r#"
+title = "Somebody wants to change the frequency of a clock whose machine sleeps"
+seed = 1
+duration = "2 h"
+
+[[node]]
+name = "laptop"
+server = [{ address = "a" }]
+
+[[server]]
+name = "a"
+
+[[link]]
+between = ["laptop", "a"]
+both = { delay = "5 ms", jitter = { exponential = "0.1 ms" } }
+
+[[event]]
+at = "30 min"
+node = "laptop"
+do = { suspend = { for = "10 min", rtc-error = "0 s" } }
+
+[[event]]
+at = "35 min"
+node = "laptop"
+do = { frequency = "50 ppm" }
+"#,
+    );
+    let node = &simulate(&scenario, scenario.seed).nodes[0];
+    assert!(logged(node, "resumed after 600"), "{:?}", node.log);
+    assert!(logged(node, "somebody else changed the clock's frequency"), "{:?}", node.log);
+    assert!(node.error.last.abs() < 1e-3, "{:?}", node.error);
+}
+
+#[test]
 fn a_pool_gets_rid_of_what_is_no_good() {
     each_seed("pool-replacement", |node| {
         covered(node);

@@ -165,6 +165,11 @@ impl EngineNode {
         action: Action,
         queue: &mut Queue,
     ) -> Result<(), Runaway> {
+        if self.suspended {
+            // Nobody does anything to a machine that sleeps.
+            queue.plan(at + Span::from_secs(1), Occurrence::Act { host: self.id, action });
+            return Ok(());
+        }
         match action {
             Action::Step(by) => self.clock.set_by_hand(at, Span::from_seconds(by)),
             Action::Frequency(frequency) => self.clock.set_frequency(at, frequency),
