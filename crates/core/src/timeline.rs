@@ -129,6 +129,9 @@ impl Timeline {
         let slept = now.asleep - self.last.asleep;
         let jump = system_minus_monotonic(&now) - self.base;
         let mut at = now.system;
+        // How long ago the frequency may have changed.
+        let elapsed = (now.monotonic - self.last.monotonic).seconds();
+        let mut unseen = elapsed;
 
         if slept > self.sleep_noise(&now) {
             // The monotonic clock stood still, the oscillator did not: it follows the system clock
@@ -143,14 +146,14 @@ impl Timeline {
         } else {
             // An unnoticed change of frequency happened at some time since the last look.
             at = middle(self.last.system, now.system);
+            unseen = elapsed / 2.0;
             self.tighten_base(&now, jump);
         }
 
-        let (before, since) = (self.last.frequency, self.last.system);
+        let before = self.last.frequency;
         self.last = now;
         if now.frequency != before {
             disturbance.frequency = Some((before, now.frequency));
-            let unseen = (at - since).seconds().max((now.system - at).seconds());
             disturbance.doubt = (now.frequency - before).abs() * unseen;
             self.bend(at);
         }

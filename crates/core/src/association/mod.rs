@@ -481,8 +481,8 @@ impl Association {
     }
 
     /// See [`Estimator::doubt`].
-    pub fn doubt(&mut self, by: f64) {
-        self.estimator.doubt(by);
+    pub fn doubt(&mut self, since: Oscillator, by: f64) {
+        self.estimator.doubt(since, by);
     }
 
     /// Ask no later than `at`, unless the server has told us to go away.

@@ -34,6 +34,9 @@ impl Engine {
             self.selection.restart();
             self.publish(now);
         }
+        if disturbance.doubt > 0.0 {
+            self.doubt(disturbance.doubt);
+        }
         if let Some(by) = disturbance.step {
             if self.discipline.is_leap_step(now, by, &mut self.outbox) {
                 self.timeline.leap(by);
@@ -44,7 +47,6 @@ impl Engine {
             self.foreign_steps += 1;
             self.outbox.event(Event::ForeignStep { by });
         }
-        self.doubt(disturbance.doubt);
         // A clock that is not ours is somebody else's to adjust.
         let ours = self.discipline.controls_clock();
         if let Some((from, to)) = disturbance.frequency.filter(|_| ours) {
@@ -65,9 +67,10 @@ impl Engine {
     /// The clock shows something else than is thought, and the oscillator was misread, by as much as
     /// this (s).
     fn doubt(&mut self, by: f64) {
+        let since = self.timeline.now();
         self.discipline.doubt(by);
-        self.members_mut().for_each(|member| member.association.doubt(by));
-        self.reference_clocks.iter_mut().for_each(|clock| clock.clock.doubt(by));
+        self.members_mut().for_each(|member| member.association.doubt(since, by));
+        self.reference_clocks.iter_mut().for_each(|clock| clock.clock.doubt(since, by));
     }
 
     pub(super) fn handle_adjusted(

@@ -43,6 +43,28 @@ fn limited(seconds: f64) -> f64 {
     if seconds.is_nan() { LARGEST } else { seconds.clamp(0.0, LARGEST) }
 }
 
+/// What a measurement that is newer may find changed, because the oscillator was misread.
+#[derive(Clone, Copy, Debug)]
+struct Misreading {
+    since: Oscillator,
+    /// By so much (s) at most.
+    by: f64,
+}
+
+impl Misreading {
+    /// Another on top of the one before, if there was one that nothing has been measured since.
+    fn after(before: Option<Self>, since: Oscillator, by: f64) -> Self {
+        Self { since, by: limited(limited(by) + before.map_or(0.0, |before| before.by)) }
+    }
+
+    /// What a measurement of this moment may find (s).
+    fn seen_at(misreading: Option<Self>, at: Oscillator) -> f64 {
+        misreading
+            .filter(|misreading| at > misreading.since)
+            .map_or(0.0, |misreading| misreading.by)
+    }
+}
+
 /// The estimator of one source.
 #[derive(Clone, Debug)]
 pub struct Estimator(By);
@@ -91,10 +113,10 @@ impl Estimator {
         of_either!(&mut self.0, estimator => estimator.restart());
     }
 
-    /// Since the newest measurement the oscillator may have been misread by this much (s), and stays so:
-    /// nobody knows when the clock's frequency changed.
-    pub fn doubt(&mut self, by: f64) {
-        of_either!(&mut self.0, estimator => estimator.doubt(by));
+    /// From `since` on the oscillator may be misread by this much (s), always by the same: nobody knows
+    /// when the clock's frequency changed.
+    pub fn doubt(&mut self, since: Oscillator, by: f64) {
+        of_either!(&mut self.0, estimator => estimator.doubt(since, by));
     }
 
     /// The measurements held, oldest first, to be [added](Self::add) to another estimator.

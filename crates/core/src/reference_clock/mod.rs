@@ -367,8 +367,8 @@ impl ReferenceClock {
     }
 
     /// See [`Estimator::doubt`].
-    pub fn doubt(&mut self, by: f64) {
-        self.estimator.doubt(by);
+    pub fn doubt(&mut self, since: Oscillator, by: f64) {
+        self.estimator.doubt(since, by);
     }
 
     /// What is known of the offset is void (the machine slept, or an operator wants so); what is

@@ -291,3 +291,20 @@ fn nobody_knows_when_a_frequency_changed_that_nobody_saw_change() {
         assert!(error <= disturbance.doubt, "{error} s");
     }
 }
+
+/// By the monotonic clock, which nobody steps: all of the time since the last look counts.
+#[test]
+fn a_step_makes_no_difference_to_how_long_ago_a_frequency_may_have_changed() {
+    for by in [1e9, 0.5, -0.5, -1e9] {
+        let mut machine = Machine::new(0.0);
+        let mut timeline = Timeline::new(machine.now);
+        machine.now.frequency = 400e-6;
+        machine.run(10.0);
+        machine.step(Span::from_seconds(by));
+        let disturbance = timeline.observe(machine.now);
+        assert!(disturbance.step.is_some_and(|step| (step.seconds() - by).abs() < 1e-6));
+        assert!((disturbance.doubt - 4e-3).abs() < 1e-5, "{disturbance:?}");
+        let error = machine.error(timeline.now()).abs() as f64 * 1e-9;
+        assert!(error <= disturbance.doubt, "{error} s after a step of {by} s");
+    }
+}

@@ -28,8 +28,8 @@ pub(super) struct Path {
     /// Variances of what remains of a one-way delay when it was not in a queue (s²), added up for both
     /// ways.
     pub(super) blur: f64,
-    /// Typical time in queues on one way (s), in the queueing shape the mean of both: what an event is
-    /// held against. How far the base delay walks follows from the smaller one
+    /// Typical time in queues on one way (s), the mean of both, of squares in the normal shape: what an
+    /// event is held against. How far the base delay walks follows from the smaller one
     /// ([`Queues::scale`](super::queues::Queues::scale)).
     pub(super) scale: f64,
 }
@@ -159,7 +159,7 @@ fn path<const N: usize>(smoothers: &Smoothers<N>, lane: usize) -> Path {
     let queues = smoothers.queues();
     let variances = [0, 1].map(|way| queues.way(way).variance.0[lane]);
     let scale = match queues.shape() {
-        Shape::Normal => variances[0].sqrt(),
+        Shape::Normal => ((variances[0] + variances[1]) / 2.0).sqrt(),
         Shape::Queueing => (queues.way(0).narrow.0[lane] + queues.way(1).narrow.0[lane]) / 2.0,
     };
     Path {

@@ -32,7 +32,9 @@ mod truncated;
 use arrayvec::ArrayVec;
 use timeball_wire::{Oscillator, Span};
 
-use super::{Estimate, Frequency, Settings, Statistics, Surprise, UNTESTED, Wish, wandered};
+use super::{
+    Estimate, Frequency, Misreading, Settings, Statistics, Surprise, UNTESTED, Wish, wandered,
+};
 use crate::measurement::Measurement;
 use events::EXPERIENCE;
 use habit::Habit;
@@ -116,8 +118,8 @@ pub(super) struct Bank {
     settling: Option<Settling>,
     /// Half of the round trip (s).
     half_delay: polling::Running,
-    /// By how much (s) the oscillator may have been misread since the newest measurement.
-    misread: f64,
+    /// Since the newest measurement.
+    misreading: Option<Misreading>,
 }
 
 /// A time of which the hypotheses know all but the phase.
@@ -165,7 +167,7 @@ impl Bank {
             swept: None,
             settling: None,
             half_delay: polling::Running::default(),
-            misread: 0.0,
+            misreading: None,
         }
     }
 
@@ -197,8 +199,8 @@ impl Bank {
         let since = (sample.at - newest.at).seconds();
         let mut sample = sample;
         sample.motion = Motion::over(since);
-        sample.jump.offset = self.misread.powi(2);
-        let prediction = self.predict(&sample.motion);
+        sample.jump.offset = Misreading::seen_at(self.misreading, sample.at).powi(2);
+        let prediction = self.predict(&sample.motion, sample.at);
         let path = self.hypotheses.path();
         sample.foreseen = prediction.offset;
         sample.foreseen_rate = prediction.frequency;
@@ -215,11 +217,11 @@ impl Bank {
         Some(Surprise { error, expected, samples, stepped, wish: self.wish() })
     }
 
-    /// What is believed a while after the newest measurement.
-    fn predict(&self, motion: &Motion) -> Prediction {
+    /// What is believed of this moment, so long after the newest measurement.
+    fn predict(&self, motion: &Motion, at: Oscillator) -> Prediction {
         let prediction = self.hypotheses.predict(motion);
-        let offset_variance = prediction.offset_variance + self.misread.powi(2);
-        Prediction { offset_variance, ..prediction }
+        let misread = Misreading::seen_at(self.misreading, at);
+        Prediction { offset_variance: prediction.offset_variance + misread.powi(2), ..prediction }
     }
 
     /// When the next measurement would be welcome.
@@ -366,6 +368,7 @@ impl Bank {
         let first = self.window.samples().first().map_or(sample.at, |first| first.at);
         let past = self.past.map(|past| Past { until: first, ..past });
         self.hypotheses.rewind();
+        self.half_delay = polling::Running::default();
         self.restart();
         self.past = past;
         self.begin(sample);
@@ -379,7 +382,7 @@ impl Bank {
             self.hypotheses.absorb(&oldest, next);
         }
         self.window.push(sample);
-        self.misread = 0.0;
+        self.misreading = self.misreading.filter(|misreading| sample.at <= misreading.since);
         self.hypotheses.observe(&sample);
         match counts {
             Counts::AsEvidence => self.hypotheses.judge(self.window.len(), MOST_EVIDENCE),
@@ -456,7 +459,7 @@ impl Bank {
     pub(super) fn estimate(&self, at: Oscillator) -> Option<Estimate> {
         let newest = self.window.newest()?;
         let t = (at - newest.at).seconds();
-        let prediction = self.predict(&Motion::over(t));
+        let prediction = self.predict(&Motion::over(t), at);
         // Before the newest measurement, along its line.
         let back = t.min(0.0);
         let untested = (t - self.window.longest_gap()).max(0.0);
@@ -512,8 +515,8 @@ impl Bank {
     }
 
     /// See [`Estimator::doubt`](super::Estimator::doubt).
-    pub(super) fn doubt(&mut self, by: f64) {
-        self.misread += by;
+    pub(super) fn doubt(&mut self, since: Oscillator, by: f64) {
+        self.misreading = Some(Misreading::after(self.misreading, since, by));
     }
 
     /// See [`Estimator::measurements`](super::Estimator::measurements).

@@ -6,8 +6,8 @@
 //! waited in no unusual queue, and h half the round trip; on good paths, κ² √(σ h s). Of v(T) the
 //! geometric mean over the hypotheses counts, since they are spread over many powers of ten.
 //!
-//! ln v = ln(q²/3) + 3 ln T of a walk, ln(10 q_d²τ/8) + 4 ln T of a drift that has its stationary
-//! variance q_d²τ/2 (T ≪ τ) and is made to count tenfold.
+//! ln v = ln(q²/3) + 3 ln T of a walk, ln(q_d²τ/8) + 4 ln T of a drift that has its stationary variance
+//! q_d²τ/2 (T ≪ τ), and some more, since it counts more.
 
 use super::hypotheses::Hypotheses;
 use super::motion::DRIFT_TIME;
@@ -31,8 +31,8 @@ const POWER_BELOW: f64 = 0.45;
 const MOST_LONGER: f64 = 2.0;
 /// Shortest and longest interval (s) that is thought of.
 const LIMITS: (f64, f64) = (1.0 / 128.0, 131_072.0);
-/// A path has this share of unusually long times in queues before they cost anything: by the square of
-/// what is left, since who waited long tells little and has to be told from who did not.
+/// A path has this share of unusually long times in queues before they cost anything: by the
+/// power 1.5 of what is left, since who waited long tells little and has to be told from who did not.
 const USUAL: f64 = 0.05;
 /// How fast the typical delay is forgotten.
 const FORGETTING: f64 = 0.05;

@@ -27,8 +27,8 @@ const WIDE: f64 = 0.05;
 const IMAGINED: (f64, f64) = (3.8, 0.2);
 /// How much the j₀ of both ways, or their variances, are alike: so many observations' worth.
 const ALIKE: f64 = 2.0;
-/// The variances are so many times the guess's weight more: of few measurements, one way can always be
-/// explained entirely by what the clock did.
+/// The variances more so while measurements are few, from which the clock's own movements could explain
+/// one way entirely: this many more, less what `GUESSED` takes away as they come.
 const ALIKE_AT_FIRST: f64 = 64.0;
 /// What was guessed before anything was known counts as one observation while there are few, and as
 /// next to none beyond this many.

@@ -72,6 +72,8 @@ pub(super) struct Smoothers<const N: usize> {
     newest: Lanes,
     /// Before the window's first site.
     prior: State<N>,
+    /// log_likelihood when there was none.
+    log_likelihood_then: Lanes,
     /// After its last.
     pub(super) now: State<N>,
     sites: ArrayVec<[Site; 2], WINDOW>,
@@ -88,6 +90,7 @@ impl<const N: usize> Smoothers<N> {
             log_likelihood: Lanes::ZERO,
             newest: Lanes::ZERO,
             prior: State::ZERO,
+            log_likelihood_then: Lanes::ZERO,
             now: State::ZERO,
             sites: ArrayVec::new(),
             wide: ArrayVec::new(),
@@ -160,9 +163,11 @@ impl<const N: usize> Smoothers<N> {
         self.now.jump(jump);
     }
 
-    /// Knows of the oscillator what it did before the first measurement in the window. There must be one.
+    /// Knows of the oscillator what it did before the first measurement in the window. There must be one,
+    /// and none that has left it.
     pub(super) fn rewind(&mut self) {
         self.now = self.prior;
+        self.log_likelihood = self.log_likelihood_then;
         self.forget_window();
     }
 
@@ -192,6 +197,7 @@ impl<const N: usize> Smoothers<N> {
         self.pass(&sample.motion, &sample.jump);
         if first {
             self.prior = self.now;
+            self.log_likelihood_then = self.log_likelihood;
         }
         let mut sites = [Site::default(); 2];
         let mut wide = [Lanes::ZERO; 2];

@@ -28,7 +28,7 @@ mod window;
 
 use timeball_wire::{Oscillator, Span};
 
-use super::{Estimate, Frequency, Settings, Statistics, Surprise, Wish};
+use super::{Estimate, Frequency, Misreading, Settings, Statistics, Surprise, Wish};
 use crate::measurement::Measurement;
 use asymmetry::Asymmetry;
 use findings::Findings;
@@ -65,6 +65,8 @@ pub(super) struct Classic {
     /// What the window says; `None` while it is empty.
     findings: Option<Findings>,
     suspects: Suspects,
+    /// Since the newest measurement.
+    misreading: Option<Misreading>,
 }
 
 impl Classic {
@@ -81,6 +83,7 @@ impl Classic {
             known_base: None,
             findings: None,
             suspects: Suspects::default(),
+            misreading: None,
         }
     }
 
@@ -97,6 +100,7 @@ impl Classic {
         if point.at <= self.suspects.newest().map_or(findings.at, |suspect| suspect.point.at) {
             return None;
         }
+        self.misreading = self.misreading.filter(|misreading| point.at <= misreading.since);
         let since = findings.since(point.at);
         let floor = self.delay_floor();
         point.excess = (point.delay - floor).max(0.0);
@@ -130,7 +134,8 @@ impl Classic {
 
     /// The estimate for `at`, or `None` before the first measurement.
     pub(super) fn estimate(&self, at: Oscillator) -> Option<Estimate> {
-        self.findings.as_ref()?.estimate(at, &self.window, self.suspects.doubt())
+        let doubt = self.suspects.doubt() + Misreading::seen_at(self.misreading, at);
+        self.findings.as_ref()?.estimate(at, &self.window, doubt)
     }
 
     /// Forgets where the source was but not how fast the oscillator runs: the source stepped or was
@@ -141,12 +146,9 @@ impl Classic {
         self.suspects.clear();
     }
 
-    /// See [`Estimator::doubt`](super::Estimator::doubt): a line through what was measured before and
-    /// after would be bent, and not seen to be.
-    pub(super) fn doubt(&mut self, by: f64) {
-        if by > self.statistics().map_or(f64::INFINITY, |statistics| statistics.residual_sd) {
-            self.restart();
-        }
+    /// See [`Estimator::doubt`](super::Estimator::doubt). What is measured next is taken as it is.
+    pub(super) fn doubt(&mut self, since: Oscillator, by: f64) {
+        self.misreading = Some(Misreading::after(self.misreading, since, by));
     }
 
     /// The measurements held, oldest first, to be [added](Self::add) to another estimator.

@@ -49,9 +49,12 @@ fn an_answer_that_waited_for_an_address_says_nothing_of_the_frequency() {
 
 #[test]
 fn packets_that_were_all_held_back_say_nothing_either() {
-    for (seed, count) in (110..130).zip((1..7).cycle()) {
-        let mut world = World::with_path(seed, 0.6e-3, Queue::Bursty(15e-6, 300e-6));
-        let mut estimator = fresh(100e-6);
+    for (seed, count) in (110..138).zip((1..8).cycle()) {
+        let path = World::with_path(seed, 0.6e-3, Queue::Bursty(15e-6, 300e-6));
+        // Half of them come after a restart.
+        let (mut world, mut estimator) =
+            if seed.is_multiple_of(2) { (path, fresh(100e-6)) } else { settled(path) };
+        estimator.restart();
         for poll in 0..count {
             let mut measurement = slow(&mut world, if poll % 2 == 0 { 0.5 } else { 0.0 });
             if poll % 2 == 1 {

@@ -35,6 +35,7 @@ prop_compose! {
         outbound in nanos(),
         inbound in nanos(),
         dispersion in seconds(),
+        reading in seconds(),
         root_delay in seconds(),
         root_dispersion in seconds(),
     ) -> Measurement {
@@ -43,7 +44,7 @@ prop_compose! {
             outbound: Span::from_nanos(outbound),
             inbound: Span::from_nanos(inbound),
             dispersion,
-            reading: 0.0,
+            reading,
             root_delay,
             root_dispersion,
         }
@@ -56,6 +57,7 @@ enum Action {
     /// A well-behaved one, this much (ns) after the last.
     Continue(i64),
     Restart,
+    Doubt(f64),
 }
 
 fn method() -> impl Strategy<Value = Method> {
@@ -67,6 +69,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => measurement().prop_map(Action::Add),
         8 => (0..2_000_000_000_000i64).prop_map(Action::Continue),
         1 => Just(Action::Restart),
+        1 => seconds().prop_map(Action::Doubt),
     ]
 }
 
@@ -122,6 +125,10 @@ proptest! {
             let surprise = match action {
                 Action::Restart => {
                     estimator.restart();
+                    None
+                }
+                Action::Doubt(by) => {
+                    estimator.doubt(last, by);
                     None
                 }
                 Action::Add(measurement) => {
