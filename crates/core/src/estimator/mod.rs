@@ -11,6 +11,7 @@
 mod bank;
 mod classic;
 mod estimate;
+mod misreading;
 #[cfg(test)]
 mod tests;
 mod triple;
@@ -24,6 +25,7 @@ use timeball_wire::{Oscillator, Span};
 use crate::measurement::Measurement;
 use bank::Bank;
 use classic::Classic;
+use misreading::Misreading;
 
 /// Every quantity of seconds that a packet can carry is below this (2¹⁶ s, RFC 5905 §6).
 const LARGEST: f64 = 65536.0;
@@ -41,28 +43,6 @@ fn wandered(strength: f64, t: f64) -> f64 {
 /// A magnitude (s) that a packet may claim: what is not a number is taken for the worst.
 fn limited(seconds: f64) -> f64 {
     if seconds.is_nan() { LARGEST } else { seconds.clamp(0.0, LARGEST) }
-}
-
-/// What a measurement that is newer may find changed, because the oscillator was misread.
-#[derive(Clone, Copy, Debug)]
-struct Misreading {
-    since: Oscillator,
-    /// By so much (s) at most.
-    by: f64,
-}
-
-impl Misreading {
-    /// Another on top of the one before, if there was one that nothing has been measured since.
-    fn after(before: Option<Self>, since: Oscillator, by: f64) -> Self {
-        Self { since, by: limited(limited(by) + before.map_or(0.0, |before| before.by)) }
-    }
-
-    /// What a measurement of this moment may find (s).
-    fn seen_at(misreading: Option<Self>, at: Oscillator) -> f64 {
-        misreading
-            .filter(|misreading| at > misreading.since)
-            .map_or(0.0, |misreading| misreading.by)
-    }
 }
 
 /// The estimator of one source.

@@ -118,8 +118,7 @@ pub(super) struct Bank {
     settling: Option<Settling>,
     /// Half of the round trip (s).
     half_delay: polling::Running,
-    /// Since the newest measurement.
-    misreading: Option<Misreading>,
+    misreading: Misreading,
 }
 
 /// A time of which the hypotheses know all but the phase.
@@ -167,7 +166,7 @@ impl Bank {
             swept: None,
             settling: None,
             half_delay: polling::Running::default(),
-            misreading: None,
+            misreading: Misreading::default(),
         }
     }
 
@@ -199,7 +198,7 @@ impl Bank {
         let since = (sample.at - newest.at).seconds();
         let mut sample = sample;
         sample.motion = Motion::over(since);
-        sample.jump.offset = Misreading::seen_at(self.misreading, sample.at).powi(2);
+        sample.jump.offset = self.misreading.seen_at(sample.at).powi(2);
         let prediction = self.predict(&sample.motion, sample.at);
         let path = self.hypotheses.path();
         sample.foreseen = prediction.offset;
@@ -220,7 +219,7 @@ impl Bank {
     /// What is believed of this moment, so long after the newest measurement.
     fn predict(&self, motion: &Motion, at: Oscillator) -> Prediction {
         let prediction = self.hypotheses.predict(motion);
-        let misread = Misreading::seen_at(self.misreading, at);
+        let misread = self.misreading.seen_at(at);
         Prediction { offset_variance: prediction.offset_variance + misread.powi(2), ..prediction }
     }
 
@@ -382,7 +381,7 @@ impl Bank {
             self.hypotheses.absorb(&oldest, next);
         }
         self.window.push(sample);
-        self.misreading = self.misreading.filter(|misreading| sample.at <= misreading.since);
+        self.misreading.measured(sample.at);
         self.hypotheses.observe(&sample);
         match counts {
             Counts::AsEvidence => self.hypotheses.judge(self.window.len(), MOST_EVIDENCE),
@@ -516,7 +515,7 @@ impl Bank {
 
     /// See [`Estimator::doubt`](super::Estimator::doubt).
     pub(super) fn doubt(&mut self, since: Oscillator, by: f64) {
-        self.misreading = Some(Misreading::after(self.misreading, since, by));
+        self.misreading.add(since, by);
     }
 
     /// See [`Estimator::measurements`](super::Estimator::measurements).

@@ -6,8 +6,8 @@
 //! waited in no unusual queue, and h half the round trip; on good paths, κ² √(σ h s). Of v(T) the
 //! geometric mean over the hypotheses counts, since they are spread over many powers of ten.
 //!
-//! ln v = ln(q²/3) + 3 ln T of a walk, ln(q_d²τ/8) + 4 ln T of a drift that has its stationary variance
-//! q_d²τ/2 (T ≪ τ), and some more, since it counts more.
+//! ln v = ln(q²/3) + 3 ln T of a walk, ln(c q_d²τ/8) + 4 ln T of a drift that has its stationary
+//! variance q_d²τ/2 (T ≪ τ) and counts c times.
 
 use super::hypotheses::Hypotheses;
 use super::motion::DRIFT_TIME;
@@ -17,7 +17,7 @@ use super::queues::Shape;
 pub(super) const FEWEST: usize = 4;
 /// κ.
 const SHARE: f64 = 0.0445;
-/// What a drift adds to v counts so many times: it goes on, and one measurement does not end it.
+/// c: what a drift adds to v counts so many times. It goes on, and one measurement does not end it.
 const DRIFT_COST: f64 = 4.0;
 /// s (s²): a path is good if σ h is less. An offset to 40 µs, from a millisecond away.
 const GOOD_PATH: f64 = 4e-8;

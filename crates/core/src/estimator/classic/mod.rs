@@ -65,8 +65,7 @@ pub(super) struct Classic {
     /// What the window says; `None` while it is empty.
     findings: Option<Findings>,
     suspects: Suspects,
-    /// Since the newest measurement.
-    misreading: Option<Misreading>,
+    misreading: Misreading,
 }
 
 impl Classic {
@@ -83,7 +82,7 @@ impl Classic {
             known_base: None,
             findings: None,
             suspects: Suspects::default(),
-            misreading: None,
+            misreading: Misreading::default(),
         }
     }
 
@@ -100,7 +99,7 @@ impl Classic {
         if point.at <= self.suspects.newest().map_or(findings.at, |suspect| suspect.point.at) {
             return None;
         }
-        self.misreading = self.misreading.filter(|misreading| point.at <= misreading.since);
+        self.misreading.measured(point.at);
         let since = findings.since(point.at);
         let floor = self.delay_floor();
         point.excess = (point.delay - floor).max(0.0);
@@ -134,7 +133,7 @@ impl Classic {
 
     /// The estimate for `at`, or `None` before the first measurement.
     pub(super) fn estimate(&self, at: Oscillator) -> Option<Estimate> {
-        let doubt = self.suspects.doubt() + Misreading::seen_at(self.misreading, at);
+        let doubt = self.suspects.doubt() + self.misreading.seen_at(at);
         self.findings.as_ref()?.estimate(at, &self.window, doubt)
     }
 
@@ -148,7 +147,7 @@ impl Classic {
 
     /// See [`Estimator::doubt`](super::Estimator::doubt). What is measured next is taken as it is.
     pub(super) fn doubt(&mut self, since: Oscillator, by: f64) {
-        self.misreading = Some(Misreading::after(self.misreading, since, by));
+        self.misreading.add(since, by);
     }
 
     /// The measurements held, oldest first, to be [added](Self::add) to another estimator.
